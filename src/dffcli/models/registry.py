@@ -1,0 +1,108 @@
+"""Which models there are, and how to build one by its name (without importing torch until one is built)."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from difflib import get_close_matches
+from importlib import import_module
+from pathlib import Path
+from typing import Literal
+
+from dffcli.errors import ModelError
+from dffcli.protocols import FlowEstimator, VideoModel
+from dffcli.types import Task
+
+Weights = Literal["default", "random"] | Path
+"""`default`: the published or bundled ones; `random`: for benchmarking only; a path: a local checkpoint."""
+
+
+@dataclass(frozen=True, slots=True)
+class ModelEntry:
+    """What `dff models` tells of a model.
+
+    Attributes:
+        name: what `--model` takes.
+        task: what it answers.
+        builder: `module:function`, called as `function(name, weights=..., device=...) -> BuiltModel`.
+        category_set: the key of its categories in `dffcli.models.labels`.
+        cut: where the feature network ends and the task network begins, in a sentence.
+        weights_source: where its default weights come from, in words.
+        weights_file: file name of the default weights in their folder or cache; None where there are none to be had.
+        weights_bytes: size of that file, 0 where unknown.
+        license: of the weights, and of the data they were trained on where that binds the user.
+        is_bundled: the weights come with dff.
+    """
+
+    name: str
+    task: Task
+    builder: str
+    category_set: str
+    cut: str
+    weights_source: str
+    weights_file: str | None
+    weights_bytes: int
+    license: str
+    is_bundled: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class BuiltModel:
+    """A model ready to run.
+
+    Attributes:
+        model: the network in its two halves.
+        weights_description: which weights it runs on, for reports ("bundled street-seg, sha256 12ab...").
+        is_random: its weights are random: good for timing, its answers mean nothing.
+        flow: the flow network that was trained with it, to be used unless another is asked for.
+    """
+
+    model: VideoModel
+    weights_description: str
+    is_random: bool = False
+    flow: FlowEstimator | None = None
+
+
+ENTRY_MODULES = ("dffcli.models.catalog_torchvision", "dffcli.models.catalog_street", "dffcli.models.catalog_paper")
+"""Torch-free modules, each with a tuple `ENTRIES`."""
+
+
+def model_entries() -> dict[str, ModelEntry]:
+    """Every model by name."""
+    return {entry.name: entry for module in ENTRY_MODULES for entry in import_module(module).ENTRIES}
+
+
+def find_entry(name: str, *, task: Task | None = None) -> ModelEntry:
+    """The entry of that name.
+
+    Raises:
+        ModelError: there is none, or it answers another task.
+    """
+    entries = model_entries()
+    if name not in entries:
+        near = get_close_matches(name, entries, n=3, cutoff=0.5)
+        hint = f"did you mean {' or '.join(near)}?" if near else "`dff models` lists them"
+        raise ModelError(f"unknown model {name!r}: {hint}")
+    entry = entries[name]
+    if task is not None and entry.task is not task:
+        raise ModelError(f"{name} is for `dff {entry.task}`, not `dff {task}`: `dff models` lists those for each")
+    return entry
+
+
+def build_model(name: str, *, weights: Weights = "default", device: str = "cpu", task: Task | None = None) -> BuiltModel:
+    """Build a model with its weights.
+
+    Args:
+        name: as `dff models` lists it.
+        weights: which weights to load.
+        device: where it runs: `cpu`, `cuda`, `cuda:1`, `mps`.
+        task: refuse a model for another task.
+
+    Raises:
+        ModelError: unknown name or wrong task.
+        WeightsError: the weights are missing, broken or another network's.
+    """
+    entry = find_entry(name, task=task)
+    module_name, function_name = entry.builder.split(":")
+    built: BuiltModel = getattr(import_module(module_name), function_name)(name, weights=weights, device=device)
+
+    return built
