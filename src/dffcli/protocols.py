@@ -40,8 +40,11 @@ class FlowEstimator(Protocol):
     def name(self) -> str:
         """The name `--flow` takes."""
 
-    def estimate(self, key: PreparedImage, current: PreparedImage) -> FlowField:
-        """The field current -> key on a grid that spans the padded input."""
+    def estimate(self, key: PreparedImage, current: PreparedImage, *, guess: FlowField | None = None) -> FlowField:
+        """The field current -> key on a grid that spans the padded input.
+
+        `guess` is the field of the frame beside the current one, to the same key: a start for those that can use it.
+        """
 
 
 class Schedule(Protocol):

@@ -107,7 +107,7 @@ class PreparedImage:
 
     @cached_property
     def cache(self) -> dict[Any, Any]:
-        """What flow estimators derive from this picture once (a reduced grey picture, pyramid ...), by their own key."""
+        """What flow estimators derive from this picture once (a reduced grey picture, say), by their own key."""
         return {}
 
 

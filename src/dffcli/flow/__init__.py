@@ -1,1 +1,59 @@
-"""Optical flow estimators."""
+"""Optical flow estimators, by name."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from difflib import get_close_matches
+from typing import TYPE_CHECKING
+
+from dffcli.errors import ModelError
+from dffcli.protocols import FlowEstimator
+
+if TYPE_CHECKING:
+    from torch import nn
+
+FLOWS = {
+    "dis": "OpenCV DIS on a reduced grey picture, started from the neighbouring frame's field (default)",
+    "dis-fast": "DIS on a picture of 3/4 the size: half the cost",
+    "dis-fine": "DIS down to the last pixel: four times the cost",
+    "farneback": "Farneback's polynomial flow",
+    "raft_small": "torchvision's RAFT, small (torchvision's weights)",
+    "raft_large": "torchvision's RAFT, large (torchvision's weights; for a GPU)",
+    "none": "no flow: hold the key frame's features (the lower baseline)",
+}
+"""Every estimator and what it is, in a line; importing this costs nothing."""
+
+
+def build_flow(
+    name: str, *, device: str = "cpu", load: Callable[[str, nn.Module], None] | None = None
+) -> FlowEstimator:
+    """The flow estimator of that name.
+
+    Args:
+        name: one of `FLOWS`.
+        device: where learned flow runs; classical flow runs on the CPU.
+        load: fills a learned network of that name with its weights; left random if absent.
+
+    Raises:
+        ModelError: there is none of that name.
+        WeightsError: its weights are not here and cannot be fetched.
+    """
+    if name not in FLOWS:
+        near = get_close_matches(name, FLOWS, n=1, cutoff=0.5)
+        hint = f"did you mean {near[0]}?" if near else f"expected one of {', '.join(FLOWS)}"
+        raise ModelError(f"unknown flow {name!r}: {hint}")
+    if name.startswith("raft"):
+        from dffcli.flow.raft import build_raft
+
+        return build_raft(name, device=device, load=load or (lambda _name, _network: None))
+    if name == "farneback":
+        from dffcli.flow.farneback import FarnebackFlow
+
+        return FarnebackFlow()
+    if name == "none":
+        from dffcli.flow.hold import HoldFlow
+
+        return HoldFlow()
+    from dffcli.flow.dis import SETTINGS, DisFlow
+
+    return DisFlow(name, SETTINGS[name])

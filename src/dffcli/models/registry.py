@@ -88,7 +88,9 @@ def find_entry(name: str, *, task: Task | None = None) -> ModelEntry:
     return entry
 
 
-def build_model(name: str, *, weights: Weights = "default", device: str = "cpu", task: Task | None = None) -> BuiltModel:
+def build_model(
+    name: str, *, weights: Weights = "default", device: str = "cpu", task: Task | None = None
+) -> BuiltModel:
     """Build a model with its weights.
 
     Args:
