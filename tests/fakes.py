@@ -1,0 +1,73 @@
+"""A fake model and a fake flow with known motion: every frame is the one before, moved by whole cells."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from fractions import Fraction
+
+import numpy as np
+import torch
+
+from dffcli.types import Category, Features, FlowField, Frame, FrameResult, PreparedImage, SegmentationMap, Task
+
+STRIDE = 4  # frame pixels to a feature cell
+SPEED = 1  # feature cells a frame, to the right
+
+
+def moving_frames(count: int, *, size: tuple[int, int] = (32, 48), seed: int = 0) -> Iterator[Frame]:
+    """Frames whose content moves right by `SPEED` cells a frame, wrapping round, 10 a second."""
+    h, w = size
+    cells = np.random.default_rng(seed).integers(0, 256, (h // STRIDE, w // STRIDE, 3), dtype=np.uint8)
+    for index in range(count):
+        moved = np.roll(cells, index * SPEED, axis=1)
+        image = np.ascontiguousarray(moved.repeat(STRIDE, axis=0).repeat(STRIDE, axis=1))
+        yield Frame(index, image, Fraction(index, 10), Fraction(1, 10))
+
+
+@dataclass
+class FakeModel:
+    """Features are the picture's cells; the answer is the first channel. Counts what is asked of it."""
+
+    name: str = "fake"
+    task: Task = Task.SEGMENT
+    categories: tuple[Category, ...] = (Category(0, "dark", (0, 0, 0)),)
+    key_indices: list[int] = field(default_factory=list)
+    heads: list[tuple[int, bool]] = field(default_factory=list)
+
+    def prepare(self, frame: Frame) -> PreparedImage:
+        picture = torch.from_numpy(frame.image).permute(2, 0, 1).unsqueeze(0).float()
+        return PreparedImage(frame, frame.size, frame.size, lambda: picture)
+
+    def features(self, image: PreparedImage) -> Features:
+        self.key_indices.append(image.frame.index)
+        return (image.tensor[:, :, ::STRIDE, ::STRIDE].contiguous(memory_format=torch.channels_last),)
+
+    def head(self, features: Features, image: PreparedImage, *, is_key: bool) -> SegmentationMap:
+        self.heads.append((image.frame.index, is_key))
+        cells = features[0][0, 0].round().to(torch.uint8).numpy()
+        return SegmentationMap(cells.repeat(STRIDE, axis=0).repeat(STRIDE, axis=1))
+
+
+@dataclass
+class FakeFlow:
+    """The true motion of `moving_frames`, on the feature grid. `mismatches` holds what it reports, by frame index."""
+
+    name: str = "fake"
+    mismatches: dict[int, float] = field(default_factory=dict)
+    calls: list[tuple[int, int]] = field(default_factory=list)
+    guesses: list[bool] = field(default_factory=list)
+
+    def estimate(self, key: PreparedImage, current: PreparedImage, *, guess: FlowField | None = None) -> FlowField:
+        self.calls.append((key.frame.index, current.frame.index))
+        self.guesses.append(guess is not None)
+        h, w = (side // STRIDE for side in current.padded_size)
+        displacement = torch.zeros(1, 2, h, w)
+        displacement[:, 0] = (key.frame.index - current.frame.index) * SPEED
+        mismatch = np.full((h, w), self.mismatches.get(current.frame.index, 0.0), np.float32)
+        return FlowField(displacement, mismatch=mismatch)
+
+
+def true_answer(result: FrameResult) -> np.ndarray:
+    """What per-frame evaluation gives on this frame."""
+    return result.frame.image[..., 0]
