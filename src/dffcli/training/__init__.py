@@ -1,1 +1,1 @@
-"""Fitting networks through the warp."""
+"""Fitting networks: the loop, the data sets it reads and what is minimised."""

@@ -1,0 +1,211 @@
+"""What is minimised for segmentation: cross-entropy and the overlap of every class, over random views."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+
+import numpy as np
+import torch
+import torch.nn.functional as F
+from numpy.typing import NDArray
+from torch import Tensor, nn
+
+from dffcli.errors import DataError
+from dffcli.models.street import StreetSegmenter, normalise
+from dffcli.training.augment import IGNORE, ViewRange, apply_view, apply_view_to_mask, random_colors, random_view
+from dffcli.training.objective import Batch
+from dffcli.training.segment_data import LabelledPicture, read_image, read_mask
+from dffcli.training.segment_metrics import class_ious, confusion, mean_iou
+from dffcli.types import UInt8Array
+
+LABEL_STRIDE = 2  # the main loss is taken on this grid
+AID_STRIDES = (8, 16)
+AID_SHARE = 0.3  # weight of the two helping losses
+
+
+@dataclass(frozen=True, slots=True)
+class PictureSet:
+    """Labelled pictures of one origin.
+
+    Attributes:
+        name: for logs.
+        pictures: they.
+        share: of every batch, relative to the other sets.
+        trust: weight of their pixels in the loss, below 1 where the labels were not made by people.
+    """
+
+    name: str
+    pictures: Sequence[LabelledPicture]
+    share: float = 1.0
+    trust: float = 1.0
+
+
+@dataclass(frozen=True, slots=True)
+class SegmentSettings:
+    """What a batch is.
+
+    Attributes:
+        classes: number of classes; greater ids in masks are ignored.
+        batch_size: views in a batch.
+        view_size: `(height, width)` of a view, a multiple of 32.
+        view_range: how far views go.
+        rare: class ids that views are centred on now and then.
+        class_weights: of the cross-entropy; empty for none.
+        overlap_share: weight of the overlap loss.
+    """
+
+    classes: int
+    batch_size: int = 8
+    view_size: tuple[int, int] = (256, 320)
+    view_range: ViewRange = field(default_factory=ViewRange)
+    rare: tuple[int, ...] = ()
+    class_weights: tuple[float, ...] = ()
+    overlap_share: float = 0.5
+
+
+def class_weights(pictures: Sequence[LabelledPicture], *, classes: int, power: float = 0.5) -> tuple[float, ...]:
+    """`(median share / share) ** power` of every class over the masks, between 0.3 and 4."""
+    counts = np.zeros(256, np.int64)
+    for picture in pictures:
+        counts += np.bincount(read_mask(picture.mask, size=mask_size(picture)).ravel(), minlength=256)
+    shares = np.maximum(counts[:classes], 1) / max(1, counts[:classes].sum())
+    weights = np.clip((np.median(shares) / shares) ** power, 0.3, 4.0)
+    return tuple(float(weight) for weight in weights)
+
+
+def mask_size(picture: LabelledPicture) -> tuple[int, int]:
+    """`(height, width)` a picture's mask must have."""
+    image = read_image(picture.image)
+    return image.shape[0], image.shape[1]
+
+
+def overlap_loss(logits: Tensor, truth: Tensor, trust: Tensor) -> Tensor:
+    """One minus the soft intersection over union, mean over the classes of a batch.
+
+    Args:
+        logits: `[N, C, h, w]`.
+        truth: class ids `[N, h, w]`, `IGNORE` where unknown.
+        trust: weight of each picture, `[N]`.
+    """
+    classes = logits.shape[1]
+    weight = (truth != IGNORE).float() * trust[:, None, None]  # [N, h, w]
+    target = F.one_hot(truth.clamp(max=classes - 1), classes).permute(0, 3, 1, 2).float() * weight[:, None]
+    chance = logits.softmax(1) * weight[:, None]
+    both = (chance * target).sum((0, 2, 3))
+    union = chance.sum((0, 2, 3)) + target.sum((0, 2, 3)) - both
+    there = target.sum((0, 2, 3)) > 0
+    return (1 - (both + 1) / (union + 1))[there].sum() / there.sum().clamp(min=1)
+
+
+class SegmentObjective:
+    """A street segmenter on views of labelled pictures.
+
+    Args:
+        module: the network.
+        sets: what it learns from.
+        validation: what it is measured on, whole pictures; each with a name.
+        settings: what a batch is.
+    """
+
+    def __init__(
+        self,
+        module: StreetSegmenter,
+        *,
+        sets: Sequence[PictureSet],
+        validation: dict[str, Sequence[LabelledPicture]],
+        settings: SegmentSettings,
+    ) -> None:
+        if not sets or not all(len(item.pictures) for item in sets):
+            raise DataError("no pictures to train on")
+        self._module = module.to(memory_format=torch.channels_last)
+        self.sets = list(sets)
+        self.validation = validation
+        self.settings = settings
+        self._weights = torch.tensor(settings.class_weights) if settings.class_weights else None
+
+    @property
+    def module(self) -> nn.Module:
+        """The network."""
+        return self._module
+
+    def view(self, step: int, index: int, *, seed: int) -> tuple[NDArray[np.float32], UInt8Array, float]:
+        """One input `[3, H, W]` of a batch, its labels at `LABEL_STRIDE`, and how far to trust them."""
+        rng = np.random.default_rng([seed, step, index])
+        shares = np.array([item.share for item in self.sets])
+        chosen = self.sets[int(rng.choice(len(self.sets), p=shares / shares.sum()))]
+        picture = chosen.pictures[int(rng.integers(len(chosen.pictures)))]
+        image = read_image(picture.image)
+        mask = read_mask(picture.mask, size=image.shape[:2])
+        size = self.settings.view_size
+        matrix = random_view(mask, size=size, view_range=self.settings.view_range, rare=self.settings.rare, rng=rng)
+        labels = apply_view_to_mask(mask, matrix, size=size, reduction=LABEL_STRIDE)
+        labels[labels >= self.settings.classes] = IGNORE
+        return normalise(random_colors(apply_view(image, matrix, size=size), rng=rng)), labels, chosen.trust
+
+    def batch(self, step: int, *, seed: int) -> Batch:
+        """Views of pictures drawn by the shares of their sets."""
+        images, labels, trust = zip(
+            *(self.view(step, i, seed=seed) for i in range(self.settings.batch_size)), strict=True
+        )
+        return {
+            "images": torch.from_numpy(np.stack(images)).contiguous(memory_format=torch.channels_last),
+            "labels": torch.from_numpy(np.stack(labels).astype(np.int64)),
+            "trust": torch.tensor(trust),
+        }
+
+    def losses(self, batch: Batch) -> dict[str, Tensor]:
+        """Cross-entropy, overlap, and cross-entropy of the two helping classifiers."""
+        logits, *aids = self._module(batch["images"])
+        return self.losses_of(logits, aids, batch["labels"], batch["trust"])
+
+    def losses_of(self, logits: Tensor, aids: Sequence[Tensor], labels: Tensor, trust: Tensor) -> dict[str, Tensor]:
+        """The losses of logits at stride 4 and of helping logits at `AID_STRIDES`."""
+        factor = 4 // LABEL_STRIDE
+        fine = F.interpolate(logits.float(), scale_factor=factor, mode="bilinear")
+        losses = {"cross_entropy": self._cross_entropy(fine, labels, trust)}
+        if self.settings.overlap_share:
+            coarse = labels[:, factor // 2 :: factor, factor // 2 :: factor]
+            losses["overlap"] = self.settings.overlap_share * overlap_loss(logits.float(), coarse, trust)
+        if aids:
+            parts = []
+            for stride, aid in zip(AID_STRIDES, aids, strict=True):
+                skip = stride // LABEL_STRIDE
+                parts.append(self._cross_entropy(aid.float(), labels[:, skip // 2 :: skip, skip // 2 :: skip], trust))
+            losses["aids"] = AID_SHARE * torch.stack(parts).sum()
+        return losses
+
+    def _cross_entropy(self, logits: Tensor, labels: Tensor, trust: Tensor) -> Tensor:
+        weights = None if self._weights is None else self._weights.to(logits.device)
+        each = F.cross_entropy(logits, labels, weight=weights, ignore_index=IGNORE, reduction="none")  # [N, h, w]
+        known = ((labels != IGNORE).float() * trust[:, None, None]).sum().clamp(min=1)
+        return (each * trust[:, None, None]).sum() / known
+
+    def validate(self, module: nn.Module) -> dict[str, float]:
+        """Mean IoU, in percent, on every validation set at the pictures' own size."""
+        return {
+            name: 100 * mean_iou(confusion_of(module, pictures, classes=self.settings.classes))
+            for name, pictures in self.validation.items()
+        }
+
+
+@torch.inference_mode()
+def confusion_of(module: nn.Module, pictures: Sequence[LabelledPicture], *, classes: int) -> NDArray[np.int64]:
+    """The confusion matrix of a network over whole pictures, logits brought to their size bilinearly."""
+    device = next(module.parameters()).device
+    matrix = np.zeros((classes, classes), np.int64)
+    for picture in pictures:
+        image = read_image(picture.image)
+        h, w = image.shape[:2]
+        tensor = torch.from_numpy(normalise(image))[None].to(device)
+        tensor = F.pad(tensor, (0, -w % 4, 0, -h % 4)).contiguous(memory_format=torch.channels_last)
+        logits = module(tensor)[0].float()
+        logits = F.interpolate(logits, scale_factor=4, mode="bilinear")[:, :, :h, :w]
+        found = logits.argmax(1)[0].to(torch.uint8).cpu().numpy()
+        matrix += confusion(read_mask(picture.mask, size=(h, w)), found, classes=classes)
+    return matrix
+
+
+def describe_ious(matrix: NDArray[np.int64], names: Sequence[str]) -> dict[str, float]:
+    """IoU in percent of every class by name."""
+    return {name: 100 * float(iou) for name, iou in zip(names, class_ious(matrix), strict=True)}
