@@ -34,7 +34,7 @@ def load_checkpoint(path: Path) -> dict[str, Any]:
         raise DataError(f"{path}: no checkpoint there to resume from")
     try:
         state = torch.load(path, map_location="cpu", weights_only=True)
-    except (OSError, RuntimeError, EOFError, pickle.UnpicklingError) as error:
+    except (OSError, RuntimeError, EOFError, LookupError, ValueError, pickle.UnpicklingError) as error:
         raise WeightsError(f"{path}: not a readable checkpoint ({type(error).__name__})") from error
     if not isinstance(state, dict) or not {"step", "model", "average", "optimizer"} <= state.keys():
         raise WeightsError(f"{path}: expected a checkpoint written by `dff train`, found something else")

@@ -246,8 +246,9 @@ def fit(
         # A checkpoint between two log records would resume with half a mean: they are written together.
         if validates or ("losses" in record and time.monotonic() - saved_at > settings.checkpoint_seconds):
             save_checkpoint(checkpoint, run.state())
-            plot_log(read_log(folder / LOG), folder / PLOT)
             saved_at = time.monotonic()
+        if validates:
+            plot_log(read_log(folder / LOG), folder / PLOT)
         if on_step is not None:
             on_step(StepReport(run.step, settings.steps, losses, rate, measures if validates else None))
     return FitResult(run.average, run.step, measures)
