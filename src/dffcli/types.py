@@ -54,6 +54,7 @@ class Frame:
         is_corrupt: the decoder marked this picture as damaged.
         name: file name of a still that was read from a folder.
         motion_vectors: the codec's own vectors as PyAV's structured array, where asked for and exported.
+        is_resized: the stored picture's size changed with this frame; it is letterboxed to the source's first size.
     """
 
     index: int
@@ -64,6 +65,7 @@ class Frame:
     is_corrupt: bool = False
     name: str | None = None
     motion_vectors: NDArray[Any] | None = None
+    is_resized: bool = False
 
     def __post_init__(self) -> None:
         if self.image.ndim != 3 or self.image.shape[2] != 3 or self.image.dtype != np.uint8:
@@ -261,6 +263,10 @@ class SourceInfo:
         is_live: a camera or a network stream: frames cannot be waited for or read again.
         rotation: degrees the stored picture was turned counter-clockwise to be upright (already applied).
         path: the local file or folder it comes from, if any.
+        clock_zero_seconds: what the source's clock shows at its beginning, where that number means nothing (MPEG-TS,
+            live streams); 0 elsewhere. Written videos start there.
+        start_seconds: where the part that was asked for begins, on the source's clock; None where it is the beginning.
+        end_seconds: where it ends; None where it is the end.
     """
 
     name: str
@@ -273,3 +279,6 @@ class SourceInfo:
     is_live: bool = False
     rotation: int = 0
     path: str | None = None
+    clock_zero_seconds: Fraction = Fraction(0)
+    start_seconds: Fraction | None = None
+    end_seconds: Fraction | None = None
