@@ -27,7 +27,7 @@ class Camera:
             VideoOpenError: there is no such camera, or it gives no picture.
         """
         self._number = number
-        cv2.setLogLevel(0)  # OpenCV would tell its own story on stderr
+        cv2.utils.logging.setLogLevel(cv2.utils.logging.LOG_LEVEL_SILENT)  # it would tell its own story on stderr
         self._capture = cv2.VideoCapture(number)
         picture = self._capture.read()[1] if self._capture.isOpened() else None
         if picture is None:
