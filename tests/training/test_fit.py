@@ -70,15 +70,15 @@ def test_a_stopped_run_resumes_as_if_it_had_not_stopped(tmp_path: Path, optimize
         checkpoint_seconds=0.0,
     )  # fmt: skip
 
-    class Stop(Exception):
+    class StopError(Exception):
         pass
 
     def stop_at_30(report: StepReport) -> None:
         if report.step == 30:
-            raise Stop
+            raise StopError
 
     whole = fit(LineObjective(), settings, folder=tmp_path / "whole")
-    with pytest.raises(Stop):
+    with pytest.raises(StopError):
         fit(LineObjective(), settings, folder=tmp_path / "parts", on_step=stop_at_30)
     assert load_checkpoint(tmp_path / "parts/checkpoint.pt")["step"] == 28  # the last log record before
     resumed = fit(LineObjective(), settings, folder=tmp_path / "parts", resume=True)
