@@ -19,23 +19,19 @@ class FarnebackFlow:
     name = "farneback"
 
     def estimate(self, key: PreparedImage, current: PreparedImage, *, guess: FlowField | None = None) -> FlowField:
-        """The field current -> key on the reduced picture's grid."""
+        """The field current -> key on the reduced picture's grid; a guess does not help it and is not used."""
         key_grey = grey_picture(key, long_side=LONG_SIDE)
         current_grey = grey_picture(current, long_side=LONG_SIDE)
-        if guess is None:
-            start, flags = np.zeros((*current_grey.shape, 2), np.float32), 0
-        else:
-            start, flags = guess.displacement[0].permute(1, 2, 0).numpy().copy(), cv2.OPTFLOW_USE_INITIAL_FLOW
         displacement = cv2.calcOpticalFlowFarneback(
             current_grey,
             key_grey,
-            start,
+            None,
             pyr_scale=0.5,
             levels=LEVELS,
             winsize=WINDOW,
             iterations=3,
             poly_n=5,
             poly_sigma=1.1,
-            flags=flags,
+            flags=0,
         )
         return field_from_grey(key_grey, current_grey, np.asarray(displacement, np.float32))

@@ -1,0 +1,100 @@
+"""What each flow setting costs, and how well it carries ground truth labels on CamVid's 15 Hz clip.
+
+Labels of a key frame are carried to the frame `gap` frames later and compared with that frame's own labels: the mean
+IoU that is left is the flow's alone, no network takes part.
+"""
+
+from __future__ import annotations
+
+from fractions import Fraction
+from time import perf_counter
+
+import cv2
+import numpy as np
+import torch
+from common import parser, save, table
+
+from dffcli.flow import build_flow
+from dffcli.flow.dis import DisFlow, DisSettings
+from dffcli.protocols import FlowEstimator
+from dffcli.types import FlowField, Frame, PreparedImage
+from dffcli.warp import resize_displacement
+
+GAPS = (1, 2, 4, 8, 15)
+EVERY = 6  # frames between key frames
+
+
+def opencv_preset(preset: int, long_side: int) -> DisFlow:
+    """OpenCV's own preset, for comparison."""
+    flow = DisFlow("dis", DisSettings(long_side=long_side, finest_scale=1))
+    flow._dis = cv2.DISOpticalFlow.create(preset)
+    return flow
+
+
+def mean_iou(pairs: list[tuple[np.ndarray, np.ndarray]]) -> float:
+    counts = np.zeros((11, 11))
+    for found, truth in pairs:
+        valid = (found < 11) & (truth < 11)
+        counts += np.bincount(truth[valid] * 11 + found[valid], minlength=121).reshape(11, 11)
+    hit = np.diag(counts)
+    return float((hit / (counts.sum(0) + counts.sum(1) - hit)).mean())
+
+
+def carried(labels: np.ndarray, field: FlowField) -> np.ndarray:
+    h, w = labels.shape
+    displacement = resize_displacement(field.displacement, (h, w))[0].numpy()
+    rows, columns = np.indices((h, w), dtype=np.float32)
+    return np.asarray(
+        cv2.remap(labels, columns + displacement[0], rows + displacement[1], cv2.INTER_NEAREST, borderMode=cv2.BORDER_REPLICATE)
+    ).astype(np.int64)
+
+
+def measure(flow: FlowEstimator, images: list[PreparedImage], labels: list[np.ndarray], *, warm: bool) -> list[str]:
+    pairs: dict[int, list[tuple[np.ndarray, np.ndarray]]] = {gap: [] for gap in GAPS}
+    taken: list[float] = []
+    for key in range(0, len(images) - max(GAPS), EVERY):
+        guess: FlowField | None = None
+        for gap in range(1, max(GAPS) + 1):
+            started = perf_counter()
+            field = flow.estimate(images[key], images[key + gap], guess=guess if warm else None)
+            taken.append(perf_counter() - started)
+            guess = field
+            if gap in pairs:
+                pairs[gap].append((carried(labels[key], field), labels[key + gap].astype(np.int64)))
+    return [*(f"{mean_iou(pairs[gap]):.3f}" for gap in GAPS), f"{1000 * float(np.median(taken)):.1f}"]
+
+
+def main() -> None:
+    options = parser(__doc__).parse_args()
+    cv2.setNumThreads(1)
+    torch.set_num_threads(1)
+    files = sorted((options.data / "camvid" / "val").glob("*.jpg"))
+    images, labels = [], []
+    for index, file in enumerate(files):
+        picture = np.ascontiguousarray(cv2.imread(str(file))[..., ::-1])
+        frame = Frame(index, picture, Fraction(index, 15), luma=cv2.cvtColor(picture, cv2.COLOR_RGB2GRAY))
+        images.append(PreparedImage(frame, frame.size, frame.size, lambda: torch.zeros(1)))
+        labels.append(cv2.imread(str(options.data / "camvid" / "valannot" / f"{file.stem}.png"), cv2.IMREAD_GRAYSCALE))
+    flows: list[tuple[str, FlowEstimator]] = [
+        (name, build_flow(name)) for name in ("none", "farneback", "dis-fast", "dis", "dis-fine")
+    ]
+    flows += [
+        (f"OpenCV {name}, {side}", opencv_preset(preset, side))
+        for side in (240, 320)
+        for name, preset in (("ultrafast", 0), ("fast", 1), ("medium", 2))
+    ]
+    rows = []
+    for name, flow in flows:
+        for warm in (False, True) if name not in ("none", "farneback") else (False,):
+            rows.append([name, "neighbour's field" if warm else "cold", *measure(flow, images, labels, warm=warm)])
+    header = ["flow", "start", *(f"{gap} frames" for gap in GAPS), "ms (with mismatch)"]
+    save(
+        "flow_costs",
+        title="Ground truth labels carried by flow alone, mean IoU on CamVid val (15 Hz)",
+        text=table(header, rows),
+        command="python benchmarks/flow_costs.py",
+    )
+
+
+if __name__ == "__main__":
+    main()
