@@ -22,7 +22,7 @@ def machine() -> str:
     """The machine in words: cores and libraries, no names."""
     import torch
 
-    vector = "AVX-512" if "avx512" in torch.backends.cpu.get_capability().lower() else "no AVX-512"
+    vector = "AVX-512" if "avx512" in torch.backends.cpu.get_cpu_capability().lower() else "no AVX-512"
     return f"{os.cpu_count()}-core {platform.machine()} CPU ({vector}), torch {torch.__version__.split('+')[0]}"
 
 

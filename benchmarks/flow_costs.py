@@ -12,8 +12,8 @@ from time import perf_counter
 import cv2
 import numpy as np
 import torch
-from common import parser, save, table
 
+from common import parser, save, table
 from dffcli.flow import build_flow
 from dffcli.flow.dis import DisFlow, DisSettings
 from dffcli.protocols import FlowEstimator
@@ -45,7 +45,13 @@ def carried(labels: np.ndarray, field: FlowField) -> np.ndarray:
     displacement = resize_displacement(field.displacement, (h, w))[0].numpy()
     rows, columns = np.indices((h, w), dtype=np.float32)
     return np.asarray(
-        cv2.remap(labels, columns + displacement[0], rows + displacement[1], cv2.INTER_NEAREST, borderMode=cv2.BORDER_REPLICATE)
+        cv2.remap(
+            labels,
+            columns + displacement[0],
+            rows + displacement[1],
+            cv2.INTER_NEAREST,
+            borderMode=cv2.BORDER_REPLICATE,
+        )
     ).astype(np.int64)
 
 
