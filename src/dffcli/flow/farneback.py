@@ -22,7 +22,7 @@ class FarnebackFlow:
         """The field current -> key on the reduced picture's grid; a guess does not help it and is not used."""
         key_grey = grey_picture(key, long_side=LONG_SIDE)
         current_grey = grey_picture(current, long_side=LONG_SIDE)
-        displacement = cv2.calcOpticalFlowFarneback(
+        displacement = cv2.calcOpticalFlowFarneback(  # type: ignore[call-overload]  # None is allowed
             current_grey,
             key_grey,
             None,
