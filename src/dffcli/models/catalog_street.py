@@ -1,5 +1,19 @@
-"""Entries of the registry: street models."""
+"""Entries of the registry: the bundled street networks."""
 
 from dffcli.models.registry import ModelEntry
+from dffcli.types import Task
 
-ENTRIES: tuple[ModelEntry, ...] = ()
+ENTRIES: tuple[ModelEntry, ...] = (
+    ModelEntry(
+        name="street-seg",
+        task=Task.SEGMENT,
+        builder="dffcli.models.street_model:build",
+        category_set="camvid",
+        cut="after the top-down path: one map of 48 channels at stride 4; the task network is a 1x1 classifier",
+        weights_source="bundled; made by `dff train segment` from random initial values (weights/README.md)",
+        weights_file="street-seg.safetensors",
+        weights_bytes=0,
+        license="MIT (code); trained on CamVid and other research data, see weights/README.md",
+        is_bundled=True,
+    ),
+)

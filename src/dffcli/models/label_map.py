@@ -89,8 +89,8 @@ def upsample_argmax(
     columns = _axis(logits.shape[2], spans[1], size[1])
 
     best = best_class(logits)  # [h, w]
-    corners = (best[rows.low], best[rows.high])
-    corners = tuple(part[:, side] for part in corners for side in (columns.low, columns.high))  # 4 x [cells, cells]
+    sides = (columns.low, columns.high)
+    corners = [best[row][:, side] for row in (rows.low, rows.high) for side in sides]  # 4 x [cells, cells]
     agreed = corners[0]
     labels = agreed[:, columns.cell_of_pixel][rows.cell_of_pixel]  # [*size]
     disagree = (corners[1] != agreed) | (corners[2] != agreed) | (corners[3] != agreed)

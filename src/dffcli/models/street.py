@@ -148,6 +148,7 @@ class StreetSegmenter(nn.Module):
         self, *, classes: int = 11, shape: StreetShape | None = None, width: int = 96, out_width: int = 48
     ) -> None:
         super().__init__()
+        self.classes, self.width, self.out_width = classes, width, out_width
         self.backbone = StreetBackbone(shape)
         widths = self.backbone.shape.widths
         self.context = PooledContext(widths[3], width)
