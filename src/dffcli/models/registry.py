@@ -31,6 +31,7 @@ class ModelEntry:
         weights_bytes: size of that file, 0 where unknown.
         license: of the weights, and of the data they were trained on where that binds the user.
         is_bundled: the weights come with dff.
+        gives_masks: a detector that gives instance masks.
     """
 
     name: str
@@ -43,6 +44,7 @@ class ModelEntry:
     weights_bytes: int
     license: str
     is_bundled: bool = False
+    gives_masks: bool = False
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,0 +1,82 @@
+"""What `dff detect` and `dff segment` share: from options to a run, shown as it goes."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any
+
+import typer
+
+from dffcli.cli.console import Console, print_report
+from dffcli.cli.options import ScheduleName, parse_seconds, parse_weights, split_names
+from dffcli.errors import VideoDecodeError
+from dffcli.io.atomic import atomic_path, writing
+from dffcli.outputs.sink import OutputOptions
+from dffcli.pipeline import RunConfig, annotate
+from dffcli.types import Task
+
+
+def run(task: Task, **options: Any) -> None:
+    """Annotate, show progress and the summary, write the report.
+
+    Raises:
+        DFFError: as `dffcli.pipeline.annotate`.
+    """
+    config = make_config(task, **options)
+    report_path: Path | None = options["report"]
+    with Console(quiet=options["quiet"]) as console:
+        report = annotate(config, on_start=console.start, on_frame=console.advance)
+    if report_path is not None:
+        with atomic_path(report_path) as part, writing(report_path):
+            part.write_text(json.dumps(report.to_json(), indent=2) + "\n")
+    if not options["quiet"]:
+        print_report(report, outputs=config.outputs)
+    if report.broke is not None:
+        raise VideoDecodeError(f"{report.broke}; the {report.frames} frames before are written")
+
+
+def make_config(task: Task, **options: Any) -> RunConfig:
+    """The run that the options describe.
+
+    Raises:
+        typer.BadParameter: options that contradict each other.
+    """
+    interval, schedule, longest = options["key_interval"], options["schedule"], options["max_interval"]
+    if schedule is ScheduleName.ADAPTIVE and interval is not None:
+        raise typer.BadParameter("--key-interval is for the fixed schedule; with adaptive use --max-interval")
+    if longest is not None and (schedule is ScheduleName.FIXED or interval is not None):
+        raise typer.BadParameter("--max-interval is for the adaptive schedule; with fixed use --key-interval")
+    fixed = schedule is ScheduleName.FIXED or interval is not None
+    start, end = (None if text is None else parse_seconds(text) for text in (options["start"], options["end"]))
+    if start is not None and end is not None and start >= end:
+        raise typer.BadParameter(f"expected --start before --end, got {options['start']} and {options['end']}")
+    defaults = RunConfig(source="", outputs=(), task=task)
+    return RunConfig(
+        source=options["source"],
+        outputs=tuple(options["output"] or [default_output(options["source"])]),
+        task=task,
+        model=options["model"],
+        weights=parse_weights(options["weights"]),
+        device=options["device"],
+        schedule="fixed" if fixed else "adaptive",
+        key_interval=interval or defaults.key_interval,
+        max_interval=longest or defaults.max_interval,
+        causal=options["causal"],
+        flow=options["flow"],
+        score_threshold=options.get("score_threshold", defaults.score_threshold),
+        classes=split_names(options["classes"] or ""),
+        start=start,
+        end=end,
+        output=OutputOptions(
+            opacity=options["opacity"], crf=options["crf"], overwrite=options["overwrite"], format=options["format"]
+        ),
+    )
+
+
+def default_output(source: str) -> str:
+    """`clip.dff.mp4` in the current folder for `somewhere/clip.mp4`."""
+    name = Path(source.rstrip("/").rsplit("/", 1)[-1] or "input")
+    stem = name.stem if name.suffix else name.name
+    cleaned = "".join(character if character not in '*?[]:"<>|' else "_" for character in stem)
+    return f"{cleaned.lstrip('-') or 'input'}.dff.mp4"
