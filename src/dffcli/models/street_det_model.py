@@ -1,0 +1,142 @@
+"""`street-det` as the engine runs it: from a frame to maps, from maps to boxes in frame pixels."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+
+import cv2
+import numpy as np
+import torch
+from torch import Tensor
+from torchvision.ops import batched_nms
+
+from dffcli.models.street_det import STRIDES, StreetDetector, boxes_from_distances, place_centres
+from dffcli.types import Category, Detections, Features, Frame, PreparedImage, Task, UInt8Array
+
+MULTIPLE = 32  # the padded input's sides are multiples of it
+GREY, SPREAD = 114.0, 58.0  # subtracted from every channel; divided by
+
+
+@dataclass(frozen=True, slots=True)
+class HeadSettings:
+    """How boxes are read from the maps.
+
+    Attributes:
+        min_score: less certain places are passed over.
+        max_places: at most this many places, the best ones, take part.
+        max_overlap: IoU above which the weaker of two boxes of one class is dropped.
+        max_boxes: at most this many boxes are kept.
+    """
+
+    min_score: float = 0.02
+    max_places: int = 1000
+    max_overlap: float = 0.6
+    max_boxes: int = 150
+
+
+class StreetDetModel:
+    """The bundled detector, cut after its towers.
+
+    N_feat ends where every place has its class logits and its distances to the object's sides: `classes + 4` channels
+    at strides 8, 16 and 32. Distances are relative to the place they are told at, so maps that move with their object
+    stay right, and what is left for every frame is to find the best places and drop doubles. The towers' last 1x1
+    convolutions lie before the cut: being linear, they give the same before or after interpolation, and their outputs
+    are ten times thinner than their inputs.
+
+    Args:
+        network: in eval mode.
+        categories: what its classes mean, in their order.
+        input_size: long side of the resized picture, in pixels.
+        device: where it runs.
+        settings: how boxes are read from the maps.
+    """
+
+    def __init__(
+        self,
+        network: StreetDetector,
+        *,
+        categories: tuple[Category, ...],
+        input_size: int,
+        device: str = "cpu",
+        settings: HeadSettings | None = None,
+    ) -> None:
+        self._network = network.eval().to(device=device, memory_format=torch.channels_last)  # type: ignore[call-overload]
+        self._device = torch.device(device)
+        self._categories = categories
+        self._category_ids = np.array([category.id for category in categories], np.int64)
+        self.input_size = input_size
+        self.settings = settings or HeadSettings()
+        self._centres: dict[tuple[int, int, int], Tensor] = {}
+
+    @property
+    def name(self) -> str:
+        """`street-det`."""
+        return "street-det"
+
+    @property
+    def task(self) -> Task:
+        """Boxes."""
+        return Task.DETECT
+
+    @property
+    def categories(self) -> tuple[Category, ...]:
+        """What its classes mean."""
+        return self._categories
+
+    def prepare(self, frame: Frame) -> PreparedImage:
+        """Scale to `input_size` on the long side; pad below and on the right to multiples of 32."""
+        scale = self.input_size / max(frame.size)
+        content = max(1, round(frame.size[0] * scale)), max(1, round(frame.size[1] * scale))
+        padded = content[0] + -content[0] % MULTIPLE, content[1] + -content[1] % MULTIPLE
+        return PreparedImage(frame, content, padded, lambda: self._input(frame.image, content, padded))
+
+    def _input(self, image: UInt8Array, content: tuple[int, int], padded: tuple[int, int]) -> Tensor:
+        canvas = np.full((*padded, 3), GREY, np.uint8)
+        shrinks = content[0] < image.shape[0]
+        canvas[: content[0], : content[1]] = cv2.resize(
+            image, content[::-1], interpolation=cv2.INTER_AREA if shrinks else cv2.INTER_LINEAR
+        )  # OpenCV order
+        return input_tensor(torch.from_numpy(canvas[None])).to(self._device)
+
+    @torch.inference_mode()
+    def features(self, image: PreparedImage) -> Features:
+        """N_feat: class logits and distances in strides, `[1, classes + 4, h, w]`, at strides 8, 16 and 32."""
+        maps: Features = self._network.dense_maps(image.tensor)
+        return maps
+
+    @torch.inference_mode()
+    def head(self, features: Features, image: PreparedImage, *, is_key: bool) -> Detections:
+        """N_task: the best places' boxes, doubles dropped, in frame pixels."""
+        classes = len(self._categories)
+        threshold = math.log(self.settings.min_score / (1 - self.settings.min_score))
+        boxes, logits, labels = [], [], []
+        for stride, values in zip(STRIDES, features, strict=True):
+            places = values[0].flatten(1)  # [classes + 4, P]
+            label, place = torch.nonzero(places[:classes] > threshold, as_tuple=True)
+            logits.append(places[label, place])
+            labels.append(label)
+            distances = places[classes:, place].T * stride  # [K, 4]
+            boxes.append(boxes_from_distances(self._grid(values, stride)[place], distances))
+        logit, label, box = torch.cat(logits), torch.cat(labels), torch.cat(boxes)
+        if len(logit) > self.settings.max_places:
+            logit, best = logit.topk(self.settings.max_places)
+            label, box = label[best], box[best]
+        score = logit.sigmoid()
+        kept = batched_nms(box, score, label, self.settings.max_overlap)[: self.settings.max_boxes]
+        (height, width), (content_height, content_width) = image.frame.size, image.content_size
+        found = box[kept].cpu().numpy() * np.tile((width / content_width, height / content_height), 2)
+        found = np.clip(found, 0, (width, height, width, height)).astype(np.float32)
+        ids = self._category_ids[label[kept].cpu().numpy()]
+        return Detections(found, score[kept].cpu().numpy().astype(np.float32), ids)
+
+    def _grid(self, values: Tensor, stride: int) -> Tensor:
+        key = values.shape[2], values.shape[3], stride
+        if key not in self._centres:
+            self._centres[key] = place_centres(*key, device=self._device)
+        return self._centres[key]
+
+
+def input_tensor(images: Tensor) -> Tensor:
+    """The network's input `[N, 3, H, W]` float32 from RGB pictures `[N, H, W, 3]` uint8."""
+    return (images.permute(0, 3, 1, 2).float() - GREY) / SPREAD  # channels stay last in memory

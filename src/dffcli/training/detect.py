@@ -1,0 +1,243 @@
+"""What is minimised for detection: the dense detector's losses over augmented pictures."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+
+import cv2
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import Tensor, nn
+
+from dffcli.engine import Engine
+from dffcli.errors import DataError
+from dffcli.flow import build_flow
+from dffcli.models.street import fold_norms
+from dffcli.models.street_det import BINS, STRIDES, StreetDetector, place_centres
+from dffcli.models.street_det_model import StreetDetModel, input_tensor
+from dffcli.schedule import FixedInterval
+from dffcli.training.detection_augment import Augmentation, LabelWeights, Sample
+from dffcli.training.detection_data import DetectionData, LabelledFrame, LabelledSequence
+from dffcli.training.detection_eval import evaluate, read_picture, translated
+from dffcli.training.detection_loss import DetectionLoss, Targets
+from dffcli.training.objective import Batch
+from dffcli.types import Category
+
+LONG_SIDE = 480  # pixels; larger pictures are reduced to it before they are augmented
+RARE_SHARE = 0.25  # a category that fewer pictures show is shown more often
+MAX_REPEAT = 4.0  # times as often, at most
+
+
+@dataclass(frozen=True, slots=True)
+class PictureSizes:
+    """Sides of the square training pictures: small ones first, while everything is still to be learned.
+
+    Attributes:
+        stages: `(until, sides)`: up to this share of the steps one of these sides is drawn for every batch.
+    """
+
+    stages: tuple[tuple[float, tuple[int, ...]], ...] = (
+        (0.35, (256, 288, 320)),
+        (0.8, (320, 352, 384)),
+        (1.0, (384, 416, 448)),
+    )
+
+    def __post_init__(self) -> None:
+        sides = [side for _, stage in self.stages for side in stage]
+        if not sides or any(side < 32 or side % 32 for side in sides):
+            raise DataError(f"expected sides of training pictures that are multiples of 32, got {sides}")
+
+    def draw(self, progress: float, rng: np.random.Generator) -> int:
+        """A side for a batch at this share of the steps."""
+        sides = next((sides for until, sides in self.stages if progress <= until), self.stages[-1][1])
+        return int(rng.choice(sides))
+
+
+@dataclass(frozen=True, slots=True)
+class DetectSettings:
+    """What a batch is.
+
+    Attributes:
+        steps: in all, as in `FitSettings`: sizes and mosaics change on the way.
+        batch_size: pictures in a batch.
+        sizes: of the training pictures.
+        augmentation: how hard pictures are changed.
+        calm_from: share of the steps after which mosaics become rare, so that the end resembles real pictures.
+        calm_mosaic: share of mosaics then.
+        label_weights: from confidences to weights.
+        validation_size: long side of the pictures the network is measured on.
+    """
+
+    steps: int
+    batch_size: int = 10
+    sizes: PictureSizes = field(default_factory=PictureSizes)
+    augmentation: Augmentation = field(default_factory=Augmentation)
+    calm_from: float = 0.85
+    calm_mosaic: float = 0.15
+    label_weights: LabelWeights = field(default_factory=LabelWeights)
+    validation_size: int = 512
+
+
+@dataclass(frozen=True, slots=True)
+class DetectionSet:
+    """A set to learn from.
+
+    Attributes:
+        data: pictures and labels.
+        share: how often its pictures are shown, relative to those of the other sets.
+    """
+
+    data: DetectionData
+    share: float = 1.0
+
+
+class DetectObjective:
+    """A dense detector on augmented pictures.
+
+    Args:
+        module: the network.
+        categories: what its classes mean, in their order; labels are matched to them by name.
+        sets: what it learns from.
+        validation: what it is measured on, by name.
+        settings: what a batch is.
+        loss: what is minimised.
+
+    Raises:
+        DataError: the sets hold not one labelled object of these categories.
+    """
+
+    def __init__(
+        self,
+        module: StreetDetector,
+        *,
+        categories: Sequence[Category],
+        sets: Sequence[DetectionSet],
+        settings: DetectSettings,
+        validation: dict[str, DetectionData] | None = None,
+        loss: DetectionLoss | None = None,
+    ) -> None:
+        self._module = module.to(memory_format=torch.channels_last)
+        self.categories = tuple(categories)
+        self.settings = settings
+        self.validation = validation or {}
+        self._loss = loss or DetectionLoss()
+        self._frames: list[LabelledFrame] = []
+        shares: list[float] = []
+        for one in sets:
+            frames = [f for s in self._translate(one.data) for f in s.frames if f.labels is not None]
+            self._frames += frames
+            shares += [one.share] * len(frames)
+        self._draw_limits = np.cumsum(self._repeats(np.array(shares)))
+
+    @property
+    def module(self) -> nn.Module:
+        """The network."""
+        return self._module
+
+    def _translate(self, data: DetectionData) -> tuple[LabelledSequence, ...]:
+        return translated(data.sequences, data.categories, self.categories)
+
+    def _repeats(self, shares: NDArray[np.float64]) -> NDArray[np.float64]:
+        """How often each picture is drawn, adding up to 1: more often with rare categories, less without objects."""
+        taught = np.array([self._taught_classes(frame) for frame in self._frames]).reshape(-1, len(self.categories))
+        if not taught.any():
+            names = ", ".join(category.name for category in self.categories)
+            raise DataError(f"nothing to learn from: {len(self._frames)} pictures without a labelled {names}")
+        frequency = np.maximum(taught.mean(0), 1e-6)
+        repeat = np.clip(np.sqrt(RARE_SHARE / frequency), 1.0, MAX_REPEAT)
+        most = np.where(taught, repeat, 0.5).max(1)  # a picture without objects counts half
+        return np.asarray(shares * most / (shares * most).sum(), np.float64)
+
+    def _taught_classes(self, frame: LabelledFrame) -> list[bool]:
+        labels = frame.labels
+        if labels is None:
+            return [False] * len(self.categories)
+        ids = set(labels.category_ids[self.settings.label_weights(labels) > 0].tolist())
+        return [category.id in ids for category in self.categories]
+
+    def sample(self, number: int) -> Sample:
+        """The labelled picture of that number as a training sample, not augmented."""
+        frame = self._frames[number]
+        labels = frame.labels
+        if labels is None:
+            raise DataError(f"{frame.path}: has no labels")
+        image, boxes = read_picture(frame.path), labels.boxes
+        scale = LONG_SIDE / max(image.shape[:2])
+        if scale < 1:
+            image = np.asarray(cv2.resize(image, None, fx=scale, fy=scale, interpolation=cv2.INTER_AREA), np.uint8)
+            boxes = boxes * np.float32(scale)
+        positions = {category.id: position for position, category in enumerate(self.categories)}
+        classes = np.array([positions[int(i)] for i in labels.category_ids], np.int64)
+        return Sample(image, boxes, classes, self.settings.label_weights(labels))
+
+    def batch(self, step: int, *, seed: int) -> Batch:
+        """Augmented pictures of one size, `[N, H, H, 3]` uint8, and their objects."""
+        rng = np.random.default_rng([seed, step])
+        progress = step / self.settings.steps
+        side = self.settings.sizes.draw(progress, rng)
+        augmentation = self.settings.augmentation
+        if progress > self.settings.calm_from:
+            augmentation = augmentation.with_mosaic(min(augmentation.mosaic, self.settings.calm_mosaic))
+
+        def draw() -> Sample:
+            number = int(np.searchsorted(self._draw_limits, rng.random()))
+            return self.sample(min(number, len(self._frames) - 1))
+
+        samples = [augmentation(draw, side, rng) for _ in range(self.settings.batch_size)]
+        return {
+            "images": torch.from_numpy(np.stack([sample.image for sample in samples])),
+            "boxes": [torch.from_numpy(sample.boxes) for sample in samples],
+            "classes": [torch.from_numpy(sample.classes) for sample in samples],
+            "weights": [torch.from_numpy(sample.weights) for sample in samples],
+        }
+
+    def losses(self, batch: Batch) -> dict[str, Tensor]:
+        """Losses of classes and boxes."""
+        outputs = self._module(input_tensor(batch["images"]))
+        targets = [
+            Targets(*columns) for columns in zip(batch["boxes"], batch["classes"], batch["weights"], strict=True)
+        ]
+        return dense_losses(outputs, targets, self._loss)
+
+    def validate(self, module: nn.Module) -> dict[str, float]:
+        """Average precision in percent at IoU 0.5 and over COCO's thresholds, on every validation set."""
+        if not isinstance(module, StreetDetector):
+            raise TypeError(f"expected a StreetDetector, got {type(module).__name__}")
+        measures: dict[str, float] = {}
+        network = StreetDetector(classes=len(self.categories), shape=module.backbone.shape)
+        network.load_state_dict(module.state_dict())
+        fold_norms(network)
+        device = str(next(module.parameters()).device)
+        model = StreetDetModel(
+            network, categories=self.categories, input_size=self.settings.validation_size, device=device
+        )
+        names = {category.id: category.name for category in self.categories}
+        for name, data in self.validation.items():
+            frames = [LabelledSequence(f.path.name, (f,)) for s in self._translate(data) for f in s.frames if f.labels]
+            report = evaluate(frames, lambda: Engine(model, build_flow("none"), FixedInterval(1)), categories=names)
+            measures |= {f"{name} AP50": 100 * report.ap50, f"{name} AP": 100 * report.ap}
+        return {name: value for name, value in measures.items() if not math.isnan(value)}
+
+
+def dense_losses(
+    outputs: Sequence[tuple[Tensor, Tensor]], targets: list[Targets], loss: DetectionLoss
+) -> dict[str, Tensor]:
+    """The losses of a detector's outputs at its strides.
+
+    Args:
+        outputs: class logits `[N, classes, h, w]` and side logits `[N, 4 * BINS, h, w]` at each of `STRIDES`.
+        targets: for every picture.
+        loss: what is minimised.
+    """
+    classes = torch.cat([logits.float().flatten(2).transpose(1, 2) for logits, _ in outputs], 1)  # [N, P, classes]
+    sides = torch.cat([sides.float().flatten(2).transpose(1, 2) for _, sides in outputs], 1)  # [N, P, 4 * BINS]
+    centres, strides = [], []
+    for stride, (logits, _) in zip(STRIDES, outputs, strict=True):
+        height, width = logits.shape[2:]
+        centres.append(place_centres(height, width, stride, device=logits.device))
+        strides.append(torch.full((height * width,), float(stride), device=logits.device))
+    n, places = sides.shape[:2]
+    return loss(classes, sides.view(n, places, 4, BINS), torch.cat(centres), torch.cat(strides), targets)
