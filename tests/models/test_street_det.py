@@ -1,3 +1,5 @@
+"""The street detector: its maps, its boxes, its norms."""
+
 from fractions import Fraction
 
 import numpy as np

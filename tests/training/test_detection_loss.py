@@ -1,3 +1,5 @@
+"""The detection losses and who answers for which object."""
+
 import pytest
 import torch
 

@@ -1,3 +1,5 @@
+"""Average precisions of known finds."""
+
 from pathlib import Path
 
 import numpy as np

@@ -1,3 +1,5 @@
+"""Tiny data sets in every layout, whole and broken."""
+
 import json
 from pathlib import Path
 
@@ -35,7 +37,8 @@ def test_coco_stills_have_corners_confidences_and_crowds(tmp_path: Path) -> None
     data = read_detection_data(write_json(tmp_path / "a.json", coco()))
     first, second = (s.frames[0] for s in data.sequences)
     assert first.path == tmp_path / "a.jpg"
-    assert first.labels is not None and second.labels is not None
+    assert first.labels is not None
+    assert second.labels is not None
     assert first.labels.boxes.tolist() == [[1, 2, 11, 7], [0, 0, 4, 4]]
     assert first.labels.confidences.tolist() == pytest.approx([0.4, 1.0])
     assert first.labels.is_ignored.tolist() == [False, True]
@@ -123,7 +126,8 @@ def test_mot_persons_have_identities_and_ignored_rows(tmp_path: Path) -> None:
     (tmp_path / "gt" / "gt.txt").write_text("2,7,1,2,10,5,1,1,0.8\n2,8,0,0,4,4,0,1,0.8\n")
     data = read_detection_data(tmp_path)
     first, second = data.sequences[0].frames
-    assert first.labels is not None and second.labels is not None
+    assert first.labels is not None
+    assert second.labels is not None
     assert len(first.labels) == 0
     assert second.labels.boxes[0].tolist() == [1, 2, 11, 7]
     assert second.labels.track_ids.tolist() == [7, 8]

@@ -19,5 +19,15 @@ CAMVID = (
 )
 """CamVid's 11 classes in their usual order and colours; 11 is unlabelled."""
 
-CATEGORY_SETS: dict[str, tuple[Category, ...]] = {"camvid": CAMVID}
+STREET_OBJECTS = (
+    Category(1, "person", (230, 60, 60)),
+    Category(2, "bicycle", (240, 200, 50)),
+    Category(3, "car", (70, 150, 240)),
+    Category(4, "motorcycle", (240, 130, 40)),
+    Category(6, "bus", (150, 90, 220)),
+    Category(8, "truck", (60, 200, 160)),
+)
+"""What moves on streets: COCO's names and ids."""
+
+CATEGORY_SETS: dict[str, tuple[Category, ...]] = {"camvid": CAMVID, "street-objects": STREET_OBJECTS}
 """Every set of categories by its name."""

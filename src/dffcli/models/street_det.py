@@ -53,6 +53,7 @@ class StreetDetector(nn.Module):
         self, *, classes: int = 6, shape: StreetShape | None = None, width: int = 96, box_width: int = 64
     ) -> None:
         super().__init__()
+        self.classes, self.width, self.box_width = classes, width, box_width
         self.backbone = StreetBackbone(shape or SHAPE)
         widths = self.backbone.shape.widths
         self.context = PooledContext(widths[3], width)

@@ -1,9 +1,11 @@
-"""`street-det` as the engine runs it: from a frame to maps, from maps to boxes in frame pixels."""
+"""The street detector behind the `VideoModel` role: from a frame to maps, from maps to boxes in frame pixels."""
 
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any
 
 import cv2
 import numpy as np
@@ -11,9 +13,15 @@ import torch
 from torch import Tensor
 from torchvision.ops import batched_nms
 
+from dffcli.models.bundled import NetworkFile, bundled_file, fill_module, load_network, save_network
+from dffcli.models.labels import STREET_OBJECTS
+from dffcli.models.registry import BuiltModel, Weights
+from dffcli.models.street import StreetShape, fold_norms
 from dffcli.models.street_det import STRIDES, StreetDetector, boxes_from_distances, place_centres
 from dffcli.types import Category, Detections, Features, Frame, PreparedImage, Task, UInt8Array
 
+KIND = "street-det"
+INPUT_SIZE = 512  # long side of the resized picture, pixels
 MULTIPLE = 32  # the padded input's sides are multiples of it
 GREY, SPREAD = 114.0, 58.0  # subtracted from every channel; divided by
 
@@ -45,9 +53,10 @@ class StreetDetModel:
     are ten times thinner than their inputs.
 
     Args:
-        network: in eval mode.
+        network: the network; its norms are folded here.
         categories: what its classes mean, in their order.
         input_size: long side of the resized picture, in pixels.
+        name: the name `--model` takes.
         device: where it runs.
         settings: how boxes are read from the maps.
     """
@@ -57,11 +66,15 @@ class StreetDetModel:
         network: StreetDetector,
         *,
         categories: tuple[Category, ...],
-        input_size: int,
+        input_size: int = INPUT_SIZE,
+        name: str = KIND,
         device: str = "cpu",
         settings: HeadSettings | None = None,
     ) -> None:
-        self._network = network.eval().to(device=device, memory_format=torch.channels_last)  # type: ignore[call-overload]
+        network.requires_grad_(False)
+        fold_norms(network).to(device=device, memory_format=torch.channels_last)  # type: ignore[call-overload]
+        self._network = network
+        self._name = name
         self._device = torch.device(device)
         self._categories = categories
         self._category_ids = np.array([category.id for category in categories], np.int64)
@@ -71,8 +84,8 @@ class StreetDetModel:
 
     @property
     def name(self) -> str:
-        """`street-det`."""
-        return "street-det"
+        """The name `--model` takes."""
+        return self._name
 
     @property
     def task(self) -> Task:
@@ -140,3 +153,60 @@ class StreetDetModel:
 def input_tensor(images: Tensor) -> Tensor:
     """The network's input `[N, 3, H, W]` float32 from RGB pictures `[N, H, W, 3]` uint8."""
     return (images.permute(0, 3, 1, 2).float() - GREY) / SPREAD  # channels stay last in memory
+
+
+def describe(network: StreetDetector, *, input_size: int = INPUT_SIZE, **facts: Any) -> dict[str, Any]:
+    """The numbers that rebuild a detector, with other facts worth keeping, for its file."""
+    numbers = {
+        "shape": asdict(network.backbone.shape),
+        "width": network.width,
+        "box_width": network.box_width,
+        "classes": network.classes,
+        "input_size": input_size,
+    }
+    return {**numbers, **facts}
+
+
+def rebuild(file: NetworkFile, *, source: str) -> StreetDetector:
+    """The detector a file describes, with its weights."""
+    numbers = file.description
+    shape = numbers["shape"]
+    network = StreetDetector(
+        classes=numbers["classes"],
+        shape=StreetShape(stem=shape["stem"], widths=tuple(shape["widths"]), depths=tuple(shape["depths"])),
+        width=numbers["width"],
+        box_width=numbers["box_width"],
+    )
+    fill_module(network, file.tensors, source=source)
+    return network
+
+
+def build(name: str, *, weights: Weights = "default", device: str = "cpu") -> BuiltModel:
+    """Build the street detector (the registry's builder).
+
+    Raises:
+        WeightsError: the weights are missing, broken or another network's.
+    """
+    if weights == "random":
+        network = StreetDetector(classes=len(STREET_OBJECTS))
+        model = StreetDetModel(network, categories=STREET_OBJECTS, name=name, device=device)
+        return BuiltModel(model, f"{name} with random weights", is_random=True)
+    if weights == "default":
+        path, digest = bundled_file(name)
+        description = f"bundled {name}, sha256 {digest[:12]}"
+    else:
+        path, description = weights, f"{name} from {weights.name}"
+    file = load_network(path, kinds=(KIND,))
+    model = StreetDetModel(
+        rebuild(file, source=str(path)),
+        categories=file.categories,
+        input_size=file.description["input_size"],
+        name=name,
+        device=device,
+    )
+    return BuiltModel(model, description)
+
+
+def export(path: Path, network: StreetDetector, *, categories: tuple[Category, ...], **facts: Any) -> None:
+    """Write a trained detector, its norms not yet folded, to a file that `build` takes."""
+    save_network(path, network, kind=KIND, categories=categories, description=describe(network, **facts))

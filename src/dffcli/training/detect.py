@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
+from copy import deepcopy
 from dataclasses import dataclass, field
 
 import cv2
@@ -15,7 +16,6 @@ from torch import Tensor, nn
 from dffcli.engine import Engine
 from dffcli.errors import DataError
 from dffcli.flow import build_flow
-from dffcli.models.street import fold_norms
 from dffcli.models.street_det import BINS, STRIDES, StreetDetector, place_centres
 from dffcli.models.street_det_model import StreetDetModel, input_tensor
 from dffcli.schedule import FixedInterval
@@ -207,9 +207,7 @@ class DetectObjective:
         if not isinstance(module, StreetDetector):
             raise TypeError(f"expected a StreetDetector, got {type(module).__name__}")
         measures: dict[str, float] = {}
-        network = StreetDetector(classes=len(self.categories), shape=module.backbone.shape)
-        network.load_state_dict(module.state_dict())
-        fold_norms(network)
+        network = deepcopy(module)  # folding its norms must not touch the one that goes on learning
         device = str(next(module.parameters()).device)
         model = StreetDetModel(
             network, categories=self.categories, input_size=self.settings.validation_size, device=device
