@@ -97,6 +97,7 @@ def save_network(
     path.parent.mkdir(parents=True, exist_ok=True)
     partial = path.with_name(path.name + ".partial")
     save_file(tensors, partial, metadata=metadata)
+    partial.chmod(0o644)  # the library writes files that only their owner can read
     partial.replace(path)
 
 

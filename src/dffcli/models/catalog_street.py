@@ -12,7 +12,7 @@ ENTRIES: tuple[ModelEntry, ...] = (
         cut="after the top-down path: one map of 48 channels at stride 4; the task network is a 1x1 classifier",
         weights_source="bundled; made by `dff train segment` from random initial values (weights/README.md)",
         weights_file="street-seg.safetensors",
-        weights_bytes=0,
+        weights_bytes=7_189_532,
         license="MIT (code); trained on CamVid and other research data, see weights/README.md",
         is_bundled=True,
     ),

@@ -10,8 +10,9 @@ from typing import Any
 import cv2
 import numpy as np
 import torch
-from torch import Tensor
+from torch import Tensor, nn
 
+from dffcli.errors import WeightsError
 from dffcli.models.bundled import NetworkFile, bundled_file, fill_module, load_network, save_network
 from dffcli.models.label_map import upsample_argmax
 from dffcli.models.labels import CAMVID
@@ -134,6 +135,11 @@ def rebuild(file: NetworkFile, *, source: str) -> StreetSegmenter:
     return module
 
 
+def load_module(path: Path) -> StreetSegmenter:
+    """The segmenter of a file, to be trained on."""
+    return rebuild(load_network(path, kinds=(KIND,)), source=str(path))
+
+
 def build(name: str, *, weights: Weights = "default", device: str = "cpu") -> BuiltModel:
     """Build the street segmenter (the registry's builder).
 
@@ -160,6 +166,8 @@ def build(name: str, *, weights: Weights = "default", device: str = "cpu") -> Bu
     return BuiltModel(model, description)
 
 
-def export(path: Path, module: StreetSegmenter, *, categories: tuple[Category, ...], **facts: Any) -> None:
+def export(path: Path, module: nn.Module, *, categories: tuple[Category, ...], **facts: Any) -> None:
     """Write a trained segmenter to a file that `build` takes."""
+    if not isinstance(module, StreetSegmenter):
+        raise WeightsError(f"{path}: only a street segmenter can be exported here, got {type(module).__name__}")
     save_network(path, module, kind=KIND, categories=categories, description=describe(module, **facts))

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
+from fractions import Fraction
 
 import numpy as np
 import torch
@@ -13,11 +14,12 @@ from torch import Tensor, nn
 
 from dffcli.errors import DataError
 from dffcli.models.street import StreetSegmenter, normalise
+from dffcli.protocols import VideoModel
 from dffcli.training.augment import IGNORE, ViewRange, apply_view, apply_view_to_mask, random_colors, random_view
 from dffcli.training.objective import Batch
-from dffcli.training.segment_data import LabelledPicture, read_image, read_mask
-from dffcli.training.segment_metrics import class_ious, confusion, mean_iou
-from dffcli.types import UInt8Array
+from dffcli.training.segment_data import LabelledPicture, read_image, read_labels
+from dffcli.training.segment_metrics import confusion, mean_iou
+from dffcli.types import Frame, SegmentationMap, UInt8Array
 
 LABEL_STRIDE = 2  # the main loss is taken on this grid
 AID_STRIDES = (8, 16)
@@ -68,16 +70,11 @@ def class_weights(pictures: Sequence[LabelledPicture], *, classes: int, power: f
     """`(median share / share) ** power` of every class over the masks, between 0.3 and 4."""
     counts = np.zeros(256, np.int64)
     for picture in pictures:
-        counts += np.bincount(read_mask(picture.mask, size=mask_size(picture)).ravel(), minlength=256)
+        image = read_image(picture.image)
+        counts += np.bincount(read_labels(picture, size=image.shape[:2]).ravel(), minlength=256)
     shares = np.maximum(counts[:classes], 1) / max(1, counts[:classes].sum())
     weights = np.clip((np.median(shares) / shares) ** power, 0.3, 4.0)
     return tuple(float(weight) for weight in weights)
-
-
-def mask_size(picture: LabelledPicture) -> tuple[int, int]:
-    """`(height, width)` a picture's mask must have."""
-    image = read_image(picture.image)
-    return image.shape[0], image.shape[1]
 
 
 def overlap_loss(logits: Tensor, truth: Tensor, trust: Tensor) -> Tensor:
@@ -113,7 +110,7 @@ class SegmentObjective:
         module: StreetSegmenter,
         *,
         sets: Sequence[PictureSet],
-        validation: dict[str, Sequence[LabelledPicture]],
+        validation: Mapping[str, Sequence[LabelledPicture]],
         settings: SegmentSettings,
     ) -> None:
         if not sets or not all(len(item.pictures) for item in sets):
@@ -136,7 +133,7 @@ class SegmentObjective:
         chosen = self.sets[int(rng.choice(len(self.sets), p=shares / shares.sum()))]
         picture = chosen.pictures[int(rng.integers(len(chosen.pictures)))]
         image = read_image(picture.image)
-        mask = read_mask(picture.mask, size=image.shape[:2])
+        mask = read_labels(picture, size=image.shape[:2])
         size = self.settings.view_size
         matrix = random_view(mask, size=size, view_range=self.settings.view_range, rare=self.settings.rare, rng=rng)
         labels = apply_view_to_mask(mask, matrix, size=size, reduction=LABEL_STRIDE)
@@ -202,10 +199,26 @@ def confusion_of(module: nn.Module, pictures: Sequence[LabelledPicture], *, clas
         logits = module(tensor)[0].float()
         logits = F.interpolate(logits, scale_factor=4, mode="bilinear")[:, :, :h, :w]
         found = logits.argmax(1)[0].to(torch.uint8).cpu().numpy()
-        matrix += confusion(read_mask(picture.mask, size=(h, w)), found, classes=classes)
+        matrix += confusion(read_labels(picture, size=(h, w)), found, classes=classes)
     return matrix
 
 
-def describe_ious(matrix: NDArray[np.int64], names: Sequence[str]) -> dict[str, float]:
-    """IoU in percent of every class by name."""
-    return {name: 100 * float(iou) for name, iou in zip(names, class_ious(matrix), strict=True)}
+def confusion_of_model(model: VideoModel, pictures: Sequence[LabelledPicture]) -> NDArray[np.int64]:
+    """The confusion matrix of a video model that sees every picture by itself, class positions by class positions.
+
+    Raises:
+        DataError: it does not give a class for every pixel.
+    """
+    classes = len(model.categories)
+    positions = np.zeros(256, np.uint8)
+    for position, category in enumerate(model.categories):
+        positions[category.id] = position
+    matrix = np.zeros((classes, classes), np.int64)
+    for index, picture in enumerate(pictures):
+        frame = Frame(index, read_image(picture.image), Fraction(index))
+        image = model.prepare(frame)
+        found = model.head(model.features(image), image, is_key=True)
+        if not isinstance(found, SegmentationMap):
+            raise DataError(f"{model.name}: expected a model for segmentation")
+        matrix += confusion(read_labels(picture, size=frame.size), positions[found.category_ids], classes=classes)
+    return matrix

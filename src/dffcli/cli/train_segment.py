@@ -1,0 +1,150 @@
+"""`dff train segment`."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from dffcli.cli import train_options as options
+
+if TYPE_CHECKING:
+    from dffcli.training.segment import PictureSet
+    from dffcli.training.segment_source import PictureSource
+
+DATA = "What to learn from"
+
+Data = Annotated[
+    list[str],
+    typer.Option(
+        "--data",
+        metavar="SOURCE",
+        rich_help_panel=DATA,
+        help="camvid:ROOT, cityscapes:ROOT or folder:PICTURES:MASKS; may be repeated. May be followed by "
+        "',share=0.4' (of a batch), ',trust=0.6' (weight in the loss), ',split=train', ',only=A*|B*', ',without=C*', "
+        "',every=6', ',video=yes' (pictures are consecutive frames).",
+    ),
+]
+Validate = Annotated[
+    list[str] | None,
+    typer.Option("--validate", metavar="SOURCE", rich_help_panel=DATA, help="What to measure on; written like --data."),
+]
+Classes = Annotated[
+    str,
+    typer.Option(
+        metavar="A,B,...",
+        rich_help_panel=DATA,
+        help="Names of the ids 0, 1, ... in the masks (greater ids are ignored), or a known set: camvid.",
+    ),
+]
+ViewSize = Annotated[
+    str, typer.Option(metavar="HxW", rich_help_panel=DATA, help="Size of the random views, multiples of 32.")
+]
+InputSize = Annotated[
+    str,
+    typer.Option(
+        metavar="HxW", rich_help_panel=DATA, help="Usual size of the pictures; others are brought to its area."
+    ),
+]
+Init = Annotated[
+    Path | None,
+    typer.Option(
+        exists=True, dir_okay=False, metavar="FILE", rich_help_panel=options.LEARN, help="Start from this network."
+    ),
+]
+
+
+def register(app: typer.Typer) -> None:
+    """Add the command."""
+    app.command("segment")(train_segment)
+
+
+def train_segment(
+    run: options.RunFolder,
+    data: Data,
+    validate: Validate = None,
+    classes: Classes = "camvid",
+    view_size: ViewSize = "256x320",
+    input_size: InputSize = "360x480",
+    init: Init = None,
+    steps: options.Steps = 10_000,
+    batch_size: options.BatchSize = 8,
+    learning_rate: options.LearningRate = 2e-3,
+    optimizer: options.OptimizerOption = options.Optimizer.ADAMW,
+    weight_decay: options.WeightDecay = 0.02,
+    rate_schedule: options.RateScheduleOption = options.RateSchedule.POLY,
+    warmup: options.Warmup = 200,
+    average_decay: options.AverageDecay = 0.999,
+    clip_norm: options.ClipNorm = 10.0,
+    validate_every: options.ValidateEvery = 500,
+    precision: options.PrecisionOption = options.Precision.AUTO,
+    seed: options.Seed = 0,
+    device: options.DeviceOption = "auto",
+    resume: options.Resume = False,
+    export: options.Export = None,
+    quiet: options.QuietOption = False,
+) -> None:
+    """Train the street segmenter from random initial values (or --init) on pictures with masks.
+
+    The run's folder receives checkpoint.pt, log.jsonl, losses.png and, at the end, network.safetensors, which
+    `dff segment --weights` takes. Killed at any moment, the same command with --resume goes on as if nothing happened.
+    """
+    import torch
+
+    from dffcli.models import street_model
+    from dffcli.models.street import StreetSegmenter
+    from dffcli.pipeline import resolve_device
+    from dffcli.training.augment import ViewRange
+    from dffcli.training.fit import FitSettings, fit
+    from dffcli.training.segment import SegmentObjective, SegmentSettings, class_weights
+    from dffcli.training.segment_source import parse_source
+
+    categories = options.parse_categories(classes)
+    like = options.parse_size(input_size)
+    sets = [_picture_set(parse_source(text)) for text in data]
+    validation = {source.name: source.pictures() for source in map(parse_source, validate or [])}
+    most_trusted = max(item.trust for item in sets)
+    by_people = [picture for item in sets if item.trust == most_trusted for picture in item.pictures]
+    weights = class_weights(by_people, classes=len(categories))
+    settings = SegmentSettings(
+        classes=len(categories),
+        batch_size=batch_size,
+        view_size=options.parse_size(view_size),
+        view_range=ViewRange(base_width=like[1]),
+        rare=tuple(position for position, weight in enumerate(weights) if weight > 1.5),
+        class_weights=weights,
+    )
+    torch.manual_seed(seed)
+    module = street_model.load_module(init) if init else StreetSegmenter(classes=len(categories))
+    with options.follow(steps=steps, quiet=quiet) as on_step:
+        result = fit(
+            SegmentObjective(module, sets=sets, validation=validation, settings=settings),
+            FitSettings(
+                steps=steps,
+                learning_rate=learning_rate,
+                optimizer=optimizer.value,
+                weight_decay=weight_decay,
+                warmup_steps=warmup,
+                schedule=rate_schedule.value,
+                average_decay=average_decay,
+                clip_norm=clip_norm,
+                precision=precision.value,
+                validate_every=validate_every,
+                seed=seed,
+            ),
+            folder=run,
+            device=resolve_device(device),
+            resume=resume,
+            on_step=on_step,
+        )
+    target = export or run / "network.safetensors"
+    street_model.export(target, result.module, categories=categories, like=like, steps=result.step)
+    if not quiet:
+        typer.echo(f"{target}: the network after {result.step} steps; try  dff segment VIDEO --weights {target}")
+
+
+def _picture_set(source: PictureSource) -> PictureSet:
+    from dffcli.training.segment import PictureSet
+
+    return PictureSet(source.name, source.pictures(), share=source.share, trust=source.trust)
