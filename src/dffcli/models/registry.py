@@ -32,6 +32,8 @@ class ModelEntry:
         license: of the weights, and of the data they were trained on where that binds the user.
         is_bundled: the weights come with dff.
         gives_masks: a detector that gives instance masks.
+        weights_url: where the default weights are fetched from when they are not in the cache.
+        accuracy: what the default weights are published to reach, in words.
     """
 
     name: str
@@ -45,6 +47,8 @@ class ModelEntry:
     license: str
     is_bundled: bool = False
     gives_masks: bool = False
+    weights_url: str | None = None
+    accuracy: str = ""
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,0 +1,118 @@
+"""Read a checkpoint file somebody else wrote, and fill a network with it, trusting nothing."""
+
+from __future__ import annotations
+
+import argparse
+import pickle
+from collections.abc import Callable, Mapping
+from pathlib import Path
+
+import torch
+from torch import Tensor, nn
+
+from dffcli.errors import WeightsError
+
+WRAPPERS = ("state_dict", "model_state_dict", "model", "network", "average")  # where training scripts keep the tensors
+PREFIXES = ("module.", "_orig_mod.")  # what DistributedDataParallel and torch.compile put before every name
+SHOWN = 3  # mismatches of each kind that an error lists
+
+State = dict[str, Tensor]
+
+
+def read_checkpoint(path: Path) -> State:
+    """The tensors of a `.safetensors` or PyTorch checkpoint by name; nothing in the file is executed.
+
+    Raises:
+        WeightsError: the file is missing, not a checkpoint, holds more than tensors, or holds none.
+    """
+    if not path.is_file():
+        found = "a folder" if path.is_dir() else "nothing"
+        raise WeightsError(f"{path}: expected a checkpoint file (.pth or .safetensors), found {found}")
+    if path.stat().st_size == 0:
+        raise WeightsError(f"{path}: expected a checkpoint, found an empty file")
+    content = _read_safetensors(path) if path.suffix == ".safetensors" else _read_pickle(path)
+    state = _find_tensors(content)
+    if not state:
+        raise WeightsError(f"{path}: expected named tensors, found none")
+    for prefix in PREFIXES:
+        if all(name.startswith(prefix) for name in state):
+            state = {name.removeprefix(prefix): tensor for name, tensor in state.items()}
+    return state
+
+
+def _read_safetensors(path: Path) -> object:
+    from safetensors import SafetensorError
+    from safetensors.torch import load_file
+
+    try:
+        return load_file(path)
+    except (SafetensorError, OSError, ValueError, KeyError, RuntimeError) as error:
+        raise WeightsError(f"{path}: not a readable safetensors file ({_first_line(error)})") from error
+
+
+def _read_pickle(path: Path) -> object:
+    try:
+        with torch.serialization.safe_globals([argparse.Namespace]):  # torchvision's scripts keep their options beside
+            return torch.load(path, map_location="cpu", weights_only=True)
+    except pickle.UnpicklingError as error:
+        if "weights_only" in str(error).lower() or "unsupported" in str(error).lower():
+            raise WeightsError(f"{path}: holds code or objects besides tensors, which dff does not load") from error
+        raise WeightsError(f"{path}: not a readable PyTorch checkpoint ({_first_line(error)})") from error
+    except Exception as error:  # a hostile file can make the unpickler raise anything
+        raise WeightsError(f"{path}: not a readable PyTorch checkpoint ({_first_line(error)})") from error
+
+
+def _first_line(error: Exception) -> str:
+    text = str(error).strip().splitlines()
+    return (text[0] if text else type(error).__name__)[:160]
+
+
+def _find_tensors(content: object) -> State:
+    """The named tensors, looked for where training scripts keep them."""
+    if not isinstance(content, Mapping):
+        return {}
+    for wrapper in WRAPPERS:
+        if isinstance(content.get(wrapper), Mapping):
+            return _find_tensors(content[wrapper])
+    return {str(name): tensor for name, tensor in content.items() if isinstance(tensor, Tensor)}
+
+
+def fill(
+    network: nn.Module,
+    state: Mapping[str, Tensor],
+    *,
+    source: str,
+    ignore: Callable[[str], bool] = lambda name: False,
+) -> None:
+    """Copy a checkpoint's tensors into a network that must fit it exactly.
+
+    Args:
+        network: what to fill.
+        state: tensors by name.
+        source: where they come from, for the message.
+        ignore: names in the checkpoint that this network has no use for.
+
+    Raises:
+        WeightsError: names are missing or too many, shapes differ, or values are not finite; the first are listed.
+    """
+    wanted = network.state_dict()
+    found = {name: tensor for name, tensor in state.items() if not ignore(name)}
+    complaints: list[str] = []
+    missing = [name for name in wanted if name not in found and not name.endswith("num_batches_tracked")]
+    extra = [name for name in found if name not in wanted and not name.endswith("num_batches_tracked")]
+    shaped = [
+        f"{name} {list(found[name].shape)} where {list(wanted[name].shape)} is wanted"
+        for name in wanted
+        if name in found and found[name].shape != wanted[name].shape
+    ]
+    for kind, names in (("missing", missing), ("extra", extra), ("mis-shaped", shaped)):
+        if names:
+            more = f" and {len(names) - SHOWN} more" if len(names) > SHOWN else ""
+            complaints.append(f"{len(names)} {kind}: {', '.join(names[:SHOWN])}{more}")
+    if complaints:
+        raise WeightsError(f"{source}: belongs to another network ({'; '.join(complaints)})")
+    usable = {name: tensor for name, tensor in found.items() if name in wanted}
+    bad = [name for name, tensor in usable.items() if tensor.is_floating_point() and not bool(tensor.isfinite().all())]
+    if bad:
+        raise WeightsError(f"{source}: {len(bad)} tensors hold NaN or infinity, the first is {bad[0]}")
+    network.load_state_dict(usable, strict=False)
