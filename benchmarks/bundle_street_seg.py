@@ -7,12 +7,9 @@ import json
 import shutil
 from pathlib import Path
 
-import numpy as np
-
 from common import parser
 from dffcli.models.registry import build_model
-from dffcli.training.segment import confusion_of_model
-from dffcli.training.segment_metrics import class_ious, mean_iou
+from dffcli.training.segment_eval import score_stills
 from dffcli.training.segment_source import parse_source
 
 WEIGHTS = Path(__file__).parents[1] / "weights"
@@ -35,15 +32,11 @@ def main() -> None:
     }
     measured: dict[str, object] = {}
     for name, source in sources.items():
-        matrix = confusion_of_model(built.model, source.pictures())
-        ious = class_ious(matrix)
+        score = score_stills(built.model, source.pictures())
         measured[name] = {
-            "mean_iou": round(100 * mean_iou(matrix), 2),
-            "pictures": len(source.pictures()),
-            "class_iou": {
-                category.name: None if np.isnan(iou) else round(100 * float(iou), 1)
-                for category, iou in zip(built.model.categories, ious, strict=True)
-            },
+            "mean_iou": round(score.mean_iou, 2),
+            "pictures": score.pictures,
+            "class_iou": {kind: None if iou is None else round(iou, 1) for kind, iou in score.class_iou.items()},
         }
         print(name, json.dumps(measured[name]))
     target = WEIGHTS / "street-seg.safetensors"

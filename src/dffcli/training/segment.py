@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from fractions import Fraction
 
 import numpy as np
 import torch
@@ -14,12 +13,11 @@ from torch import Tensor, nn
 
 from dffcli.errors import DataError
 from dffcli.models.street import StreetSegmenter, normalise
-from dffcli.protocols import VideoModel
 from dffcli.training.augment import IGNORE, ViewRange, apply_view, apply_view_to_mask, random_colors, random_view
 from dffcli.training.objective import Batch
 from dffcli.training.segment_data import LabelledPicture, read_image, read_labels
 from dffcli.training.segment_metrics import confusion, mean_iou
-from dffcli.types import Frame, SegmentationMap, UInt8Array
+from dffcli.types import UInt8Array
 
 LABEL_STRIDE = 2  # the main loss is taken on this grid
 AID_STRIDES = (8, 16)
@@ -64,6 +62,12 @@ class SegmentSettings:
     rare: tuple[int, ...] = ()
     class_weights: tuple[float, ...] = ()
     overlap_share: float = 0.5
+
+    def __post_init__(self) -> None:
+        if self.view_size[0] % 32 or self.view_size[1] % 32 or not all(self.view_size):
+            raise DataError(f"views: expected sides that are multiples of 32, got {self.view_size}")
+        if not 2 <= self.classes < IGNORE:
+            raise DataError(f"classes: expected 2 to {IGNORE - 1}, got {self.classes}")
 
 
 def class_weights(pictures: Sequence[LabelledPicture], *, classes: int, power: float = 0.5) -> tuple[float, ...]:
@@ -200,25 +204,4 @@ def confusion_of(module: nn.Module, pictures: Sequence[LabelledPicture], *, clas
         logits = F.interpolate(logits, scale_factor=4, mode="bilinear")[:, :, :h, :w]
         found = logits.argmax(1)[0].to(torch.uint8).cpu().numpy()
         matrix += confusion(read_labels(picture, size=(h, w)), found, classes=classes)
-    return matrix
-
-
-def confusion_of_model(model: VideoModel, pictures: Sequence[LabelledPicture]) -> NDArray[np.int64]:
-    """The confusion matrix of a video model that sees every picture by itself, class positions by class positions.
-
-    Raises:
-        DataError: it does not give a class for every pixel.
-    """
-    classes = len(model.categories)
-    positions = np.zeros(256, np.uint8)
-    for position, category in enumerate(model.categories):
-        positions[category.id] = position
-    matrix = np.zeros((classes, classes), np.int64)
-    for index, picture in enumerate(pictures):
-        frame = Frame(index, read_image(picture.image), Fraction(index))
-        image = model.prepare(frame)
-        found = model.head(model.features(image), image, is_key=True)
-        if not isinstance(found, SegmentationMap):
-            raise DataError(f"{model.name}: expected a model for segmentation")
-        matrix += confusion(read_labels(picture, size=frame.size), positions[found.category_ids], classes=classes)
     return matrix
