@@ -1,0 +1,180 @@
+"""Build these networks by name, random or with weights."""
+
+from __future__ import annotations
+
+import hashlib
+from pathlib import Path
+
+import torch
+from torch import nn
+
+from dffcli.errors import WeightsError
+from dffcli.models.catalog_paper import NETWORKS, FlowName, PaperNetwork
+from dffcli.models.downloads import cached_file, fetch
+from dffcli.models.folding import fold_batch_norms
+from dffcli.models.labels import CATEGORY_SETS
+from dffcli.models.paper.checkpoints import load_parameters
+from dffcli.models.paper.deeplab import DeeplabNetwork
+from dffcli.models.paper.faster_rcnn import FasterRcnnNetwork
+from dffcli.models.paper.flow_inception import InceptionEncoder
+from dffcli.models.paper.flownet import Decoder, Encoder, FeatureFlow, PlainFlow
+from dffcli.models.paper.models import (
+    DeeplabModel,
+    FasterRcnnModel,
+    FeatureFlowEstimator,
+    PlainFlowEstimator,
+    RfcnModel,
+)
+from dffcli.models.paper.resnet import BLOCKS, ResNet, StrideOn
+from dffcli.models.paper.rfcn import RfcnNetwork
+from dffcli.models.registry import BuiltModel, Weights, find_entry
+
+RANDOM_SEED = 0
+HEAD_DEVIATION = 0.01
+BRANCH_GAIN = 0.2  # of what a bottleneck adds to its shortcut, so that many of them do not add up to much
+PIXEL_DEVIATION = 60.0  # of pictures less their mean, in grey levels
+HEADS = (
+    "rpn_score",
+    "rpn_delta",
+    "class_maps",
+    "box_maps",
+    "score",
+    "class_scores",
+    "box_deltas",
+    "reduce",
+    "rpn_conv",
+)
+
+PaperModule = RfcnNetwork | FasterRcnnNetwork | DeeplabNetwork
+
+
+def build_flow_network(name: FlowName) -> FeatureFlow | PlainFlow:
+    """A flow network with torch's initial values."""
+    match name:
+        case "flownet-simple":
+            return PlainFlow()
+        case "flownet-s":
+            return _feature_flow(Encoder(64), 64)
+        case "flownet-half":
+            return _feature_flow(Encoder(32), 32)
+        case "flownet-inception":
+            return _feature_flow(InceptionEncoder(64), 16)
+
+
+def _feature_flow(encoder: Encoder | InceptionEncoder, width: int) -> FeatureFlow:
+    return FeatureFlow(encoder, Decoder(encoder.channels, width=width))
+
+
+def build_network(network: PaperNetwork) -> PaperModule:
+    """A network with torch's initial values, in evaluation mode."""
+    stride_on: StrideOn = "3x3" if network.kind == "faster-rcnn" else "1x1"
+    backbone = ResNet(BLOCKS[network.depth], stride_on=stride_on)
+    flow = None if network.flow is None else build_flow_network(network.flow)
+    module: PaperModule
+    match network.kind:
+        case "rfcn":
+            module = RfcnNetwork(backbone, flow)
+        case "faster-rcnn":
+            module = FasterRcnnNetwork(backbone, flow)
+        case "deeplab":
+            module = DeeplabNetwork(backbone, flow)
+    return module.eval()
+
+
+@torch.no_grad()
+def initialise(module: nn.Module, *, seed: int) -> None:
+    """Fill a network with initial values for training, or for timing, where it stands.
+
+    Convolutions keep the size of what passes through them, heads start near zero, the scale field starts at 1.
+    """
+    generator = torch.Generator().manual_seed(seed)
+    for name, part in module.named_modules():
+        if isinstance(part, nn.BatchNorm2d):
+            part.reset_running_stats()
+            part.reset_parameters()
+            if name.endswith("bn3"):
+                part.weight.fill_(BRANCH_GAIN)
+        elif isinstance(part, nn.Conv2d | nn.ConvTranspose2d | nn.Linear):
+            deviation = (2 / part.weight[0].numel()) ** 0.5
+            if isinstance(part, nn.ConvTranspose2d):
+                deviation = (2 / (part.weight.shape[0] * 4)) ** 0.5
+            elif name in HEADS:
+                deviation = HEAD_DEVIATION
+            if name == "backbone.conv1":
+                deviation /= PIXEL_DEVIATION
+            part.weight.normal_(0, deviation, generator=generator)
+            if part.bias is not None:
+                part.bias.zero_()
+    flow = getattr(module, "flow", None)
+    if isinstance(flow, FeatureFlow):
+        nn.init.zeros_(flow.scale.weight)
+        if flow.scale.bias is not None:
+            nn.init.ones_(flow.scale.bias)
+
+
+def build(name: str, *, weights: Weights, device: str) -> BuiltModel:
+    """Build one of `NETWORKS`, ready to run.
+
+    Raises:
+        WeightsError: its weights are not here, broken, or another network's.
+    """
+    network = NETWORKS[name]
+    with torch.device("meta"):
+        module = build_network(network)
+    if weights == "random":
+        module.to_empty(device="cpu")
+        initialise(module, seed=RANDOM_SEED)
+        description = "random"
+    else:
+        path = default_file(name) if weights == "default" else weights
+        load_parameters(module, path, name=name)
+        description = f"{path.name}, sha256 {file_digest(path)[:12]}..."
+    module.requires_grad_(False)
+    module.eval()
+    return wrap(name, module, device=device, weights_description=description, is_random=weights == "random")
+
+
+def wrap(name: str, module: PaperModule, *, device: str, weights_description: str, is_random: bool) -> BuiltModel:
+    """A filled network as the engine sees it; its batch norms are folded."""
+    network = NETWORKS[name]
+    categories = CATEGORY_SETS[find_entry(name).category_set]
+    fold_batch_norms(module)
+    module.to(device)
+    estimator: FeatureFlowEstimator | PlainFlowEstimator | None = None
+    if isinstance(module.flow, PlainFlow):
+        estimator = PlainFlowEstimator(module.flow, grid=network.grid)
+    elif isinstance(module.flow, FeatureFlow):
+        estimator = FeatureFlowEstimator(network.flow or "", module.flow)
+    model: RfcnModel | FasterRcnnModel | DeeplabModel
+    match module:
+        case RfcnNetwork():
+            model = RfcnModel(name, module, categories=categories, device=device)
+        case FasterRcnnNetwork():
+            model = FasterRcnnModel(name, module, categories=categories, device=device)
+        case DeeplabNetwork():
+            model = DeeplabModel(name, module, categories=categories, device=device)
+    return BuiltModel(model, weights_description, is_random, estimator)
+
+
+def default_file(name: str) -> Path:
+    """The file of a network's own weights, fetched where it has a public address.
+
+    Raises:
+        WeightsError: it is not here and cannot be fetched.
+    """
+    network, entry = NETWORKS[name], find_entry(name)
+    if network.address is not None:
+        return fetch(network.address, model=name)
+    path = cached_file(entry.weights_file or f"{name}.safetensors")
+    if not path.is_file():
+        raise WeightsError(
+            f"{name}: no weights here ({path}); where they come from: {entry.weights_source}; "
+            "--weights takes a file, or 'random' to measure time"
+        )
+    return path
+
+
+def file_digest(path: Path) -> str:
+    """The sha256 of a file, in hexadecimal digits."""
+    with path.open("rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()
