@@ -72,7 +72,7 @@ def open_address(address: str) -> InputContainer:
     Raises:
         VideoOpenError: nobody answers, or with nothing that can be read.
     """
-    options = {"protocol_whitelist": NETWORK_PROTOCOLS, "fflags": "nobuffer"}
+    options = {"protocol_whitelist": NETWORK_PROTOCOLS}
     if address.lower().startswith(("rtsp:", "rtsps:")):
         options["rtsp_transport"] = "tcp"
     try:
@@ -139,7 +139,9 @@ def error_reason(error: Exception) -> str:
         return "no such file"
     if isinstance(error, IsADirectoryError):
         return "a folder, where a video file was expected"
+    if isinstance(error, av.EOFError):
+        return "it ends before any video begins"
     if isinstance(error, av.InvalidDataError):
         return "not a video, or in a format that cannot be read"
-    text = getattr(error, "strerror", None) or str(error) or type(error).__name__
+    text: str = getattr(error, "strerror", None) or str(error) or type(error).__name__
     return text[:1].lower() + text[1:]

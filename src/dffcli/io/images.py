@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+import struct
 from collections.abc import Iterator, Sequence
 from fractions import Fraction
 from pathlib import Path
@@ -19,6 +20,7 @@ from dffcli.types import Frame, SourceInfo, UInt8Array
 IMAGE_SUFFIXES = frozenset((".jpg", ".jpeg", ".png", ".bmp", ".tif", ".tiff", ".webp", ".ppm", ".pgm", ".jp2"))
 _TRANSPOSED = frozenset((5, 6, 7, 8))  # values of the EXIF orientation that swap width and height
 _ORIENTATION_TAG = 0x0112
+_DAMAGE = (OSError, ValueError, SyntaxError, struct.error, EOFError)  # what PIL raises for damaged files
 
 
 def natural_key(name: str) -> list[tuple[int, int, str]]:
@@ -134,18 +136,28 @@ class ImageSequence:
 def _upright_size(path: Path) -> tuple[int, int]:
     with _opened(path, VideoOpenError) as image:
         w, h = image.size
-        return (w, h) if image.getexif().get(_ORIENTATION_TAG) in _TRANSPOSED else (h, w)
+        return (w, h) if _orientation(image) in _TRANSPOSED else (h, w)
+
+
+def _orientation(image: Image.Image) -> int:
+    """The EXIF orientation, without decoding the picture (`getexif` would, for PNG)."""
+    if image.format == "TIFF":
+        return int(image.getexif().get(_ORIENTATION_TAG, 1))
+    exif = Image.Exif()
+    exif.load(image.info.get("exif", b""))
+    return int(exif.get(_ORIENTATION_TAG, 1))
 
 
 def _read(path: Path) -> UInt8Array:
     with _opened(path, VideoDecodeError) as image:
         try:
+            image.load()
             upright = ImageOps.exif_transpose(image)
             if upright.mode.startswith("I"):  # 16 bits a pixel, which PIL would clip
                 grey = (np.asarray(upright).astype(np.uint32) >> 8).astype(np.uint8)
                 return np.repeat(grey[:, :, None], 3, axis=2)
             return np.array(upright.convert("RGB"))
-        except (OSError, ValueError, SyntaxError) as error:
+        except _DAMAGE as error:
             raise VideoDecodeError(f"{path}: this image is damaged ({error})") from error
 
 
@@ -155,6 +167,6 @@ def _opened(path: Path, error_type: type[VideoOpenError | VideoDecodeError]) -> 
         return Image.open(path)
     except UnidentifiedImageError as error:
         raise error_type(f"{path}: not an image, or in a format that cannot be read") from error
-    except (OSError, ValueError, SyntaxError) as error:
+    except _DAMAGE as error:
         reason = (error.strerror if isinstance(error, OSError) else None) or str(error)
         raise error_type(f"{path}: {reason.lower()}") from error

@@ -10,6 +10,7 @@ from pathlib import Path
 from dffcli.errors import VideoOpenError
 from dffcli.io.camera import Camera
 from dffcli.io.clock import DEFAULT_RATE
+from dffcli.io.container import error_reason
 from dffcli.io.images import IMAGE_SUFFIXES, ImageSequence, images_of, natural_key
 from dffcli.io.source import MAX_PIXELS, Source, Span
 from dffcli.io.video_file import VideoFile
@@ -50,9 +51,9 @@ def open_source(
         return VideoFile(spec, motion_vectors=motion_vectors, max_pixels=max_pixels)
     path = Path(spec)
     try:
-        exists = path.exists()
-    except (OSError, ValueError) as error:
-        raise VideoOpenError(f"{spec!r}: not a name a file can have") from error
+        exists = "\0" not in spec and path.exists()
+    except OSError as error:
+        raise VideoOpenError(f"{spec}: {error_reason(error)}") from error
     if not exists and spec.isdecimal():
         return Camera(int(spec))
     if path.is_dir():
