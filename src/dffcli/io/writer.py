@@ -193,6 +193,8 @@ class VideoWriter:
             self._notes.append(
                 f"the video is {w} x {h} pixels: H.264 has even sizes from {MIN_H264_SIDE} on, so edges were repeated"
             )
+        if self._info.sample_aspect_ratio != 1 and self._format.codec == "libvpx-vp9":
+            self._notes.append(f"the shape of a pixel ({self._info.sample_aspect_ratio}) is lost: VP9 cannot say it")
         rate = self._info.average_rate or DEFAULT_RATE
         stream: VideoStream = container.add_stream(self._format.codec, rate=rate)  # type: ignore[assignment]
         context = stream.codec_context
