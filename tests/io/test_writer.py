@@ -152,7 +152,7 @@ def test_a_source_that_breaks_off_keeps_its_frames_and_its_sound(tmp_path: Path)
             writer.write(frame.image, frame.pts_seconds)
             count += 1
 
-    assert len(read(tmp_path / "out.mp4")[0]) == count > 5
+    assert len(read(tmp_path / "out.mp4")[0]) == count >= 3
 
 
 def test_an_arbitrary_clock_starts_at_zero(tmp_path: Path) -> None:

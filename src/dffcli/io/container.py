@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 from fractions import Fraction
 from pathlib import Path
 from typing import Any
@@ -128,6 +129,9 @@ def declared_duration(container: InputContainer, stream: Stream) -> Fraction | N
     """How long the stream, or else the file, says it is, in seconds."""
     if stream.duration and stream.time_base:
         return stream.duration * Fraction(stream.time_base)
+    tag = re.fullmatch(r"(\d+):(\d\d):(\d\d(?:\.\d+)?)", stream.metadata.get("DURATION", ""))  # Matroska's
+    if tag is not None:
+        return int(tag[1]) * 3600 + int(tag[2]) * 60 + Fraction(tag[3])
     if container.duration:
         return Fraction(container.duration, av.time_base)
     return None
@@ -145,3 +149,14 @@ def error_reason(error: Exception) -> str:
         return "not a video, or in a format that cannot be read"
     text: str = getattr(error, "strerror", None) or str(error) or type(error).__name__
     return text[:1].lower() + text[1:]
+
+
+def is_cut_off(stream: VideoStream, place: Path | str) -> bool:
+    """The file ends before the last piece its index names (libav reads on as if nothing were missing)."""
+    if not isinstance(place, Path) or "mp4" not in stream.container.format.name:
+        return False
+    entries = stream.index_entries
+    if not len(entries):
+        return False
+    last = entries[-1]
+    return last.pos + last.size > place.stat().st_size

@@ -22,6 +22,7 @@ from dffcli.io.container import (
     declared_duration,
     error_reason,
     has_arbitrary_clock,
+    is_cut_off,
     open_address,
     open_file,
     rational,
@@ -143,6 +144,8 @@ class VideoFile:
             try:
                 packet = next(packets)
             except StopIteration:
+                if is_cut_off(self._stream, self._place):
+                    self._break_error = EOFError("it is shorter than its index says")
                 return
             except (av.FFmpegError, OSError) as error:
                 self._break_error = error
