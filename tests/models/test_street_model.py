@@ -11,8 +11,8 @@ import torch
 import torch.nn.functional as F
 from safetensors.torch import save_file
 
+from dffcli import network_file as bundled
 from dffcli.errors import WeightsError
-from dffcli.models import bundled
 from dffcli.models.labels import CAMVID
 from dffcli.models.registry import build_model
 from dffcli.models.street import StreetSegmenter, StreetShape, normalise

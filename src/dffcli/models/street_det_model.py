@@ -13,11 +13,11 @@ import torch
 from torch import Tensor
 from torchvision.ops import batched_nms
 
-from dffcli.models.bundled import NetworkFile, bundled_file, fill_module, load_network, save_network
 from dffcli.models.labels import STREET_OBJECTS
 from dffcli.models.registry import BuiltModel, Weights
 from dffcli.models.street import StreetShape, fold_norms
 from dffcli.models.street_det import STRIDES, StreetDetector, boxes_from_distances, place_centres
+from dffcli.network_file import NetworkFile, bundled_file, fill_module, load_network, save_network
 from dffcli.types import Category, Detections, Features, Frame, PreparedImage, Task, UInt8Array
 
 KIND = "street-det"

@@ -13,11 +13,11 @@ import torch
 from torch import Tensor, nn
 
 from dffcli.errors import WeightsError
-from dffcli.models.bundled import NetworkFile, bundled_file, fill_module, load_network, save_network
 from dffcli.models.label_map import upsample_argmax
 from dffcli.models.labels import CAMVID
 from dffcli.models.registry import BuiltModel, Weights
 from dffcli.models.street import StreetSegmenter, StreetShape, fold_norms, normalise
+from dffcli.network_file import NetworkFile, bundled_file, fill_module, load_network, save_network
 from dffcli.types import Category, Features, Frame, PreparedImage, SegmentationMap, Task
 
 KIND = "street-seg"

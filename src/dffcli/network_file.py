@@ -49,7 +49,7 @@ def bundled_folder() -> Path:
     Raises:
         WeightsError: neither is there.
     """
-    package = Path(__file__).parents[1]
+    package = Path(__file__).parent
     for folder in (package / "weights", package.parents[1] / "weights"):
         if (folder / MANIFEST).is_file():
             return folder

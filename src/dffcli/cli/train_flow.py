@@ -1,0 +1,97 @@
+"""`dff train flow`."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from dffcli.cli import train_options as options
+
+Stills = Annotated[
+    list[Path],
+    typer.Option(
+        "--stills", metavar="FOLDER", exists=True, file_okay=False, help="Pictures to make pairs from; may be repeated."
+    ),
+]
+PairSize = Annotated[str, typer.Option(metavar="HxW", help="Size of the pairs, multiples of 16.")]
+Init = Annotated[
+    Path | None, typer.Option(exists=True, dir_okay=False, metavar="FILE", help="Start from this network.")
+]
+
+
+def register(app: typer.Typer) -> None:
+    """Add the command."""
+    app.command("flow")(train_flow)
+
+
+def train_flow(
+    run: options.RunFolder,
+    stills: Stills,
+    size: PairSize = "192x256",
+    init: Init = None,
+    steps: options.Steps = 8_000,
+    batch_size: options.BatchSize = 8,
+    learning_rate: options.LearningRate = 1e-3,
+    optimizer: options.OptimizerOption = options.Optimizer.ADAMW,
+    weight_decay: options.WeightDecay = 1e-4,
+    rate_schedule: options.RateScheduleOption = options.RateSchedule.COSINE,
+    warmup: options.Warmup = 200,
+    average_decay: options.AverageDecay = 0.995,
+    clip_norm: options.ClipNorm = 10.0,
+    validate_every: options.ValidateEvery = 500,
+    precision: options.PrecisionOption = options.Precision.AUTO,
+    seed: options.Seed = 0,
+    device: options.DeviceOption = "auto",
+    resume: options.Resume = False,
+    export: options.Export = None,
+    quiet: options.QuietOption = False,
+) -> None:
+    """Train the light flow network on pairs with known motion, made on the fly from stills.
+
+    A background and pieces before it move apart by random zooms, turns and shifts. The result is where joint training
+    (`dff train segment --max-offset N`) starts from.
+    """
+    import torch
+
+    from dffcli.flow.light import LightFlowNet
+    from dffcli.flow.light_file import export_light_flow, load_light_flow
+    from dffcli.pipeline import resolve_device
+    from dffcli.training.fit import FitSettings, fit
+    from dffcli.training.flow_objective import FlowObjective
+    from dffcli.training.segment_data import images_in
+
+    torch.manual_seed(seed)
+    module = load_light_flow(init) if init else LightFlowNet()
+    objective = FlowObjective(
+        module,
+        stills=[path for folder in stills for path in images_in(folder)],
+        size=options.parse_size(size),
+        batch_size=batch_size,
+    )
+    with options.follow(steps=steps, quiet=quiet) as on_step:
+        result = fit(
+            objective,
+            FitSettings(
+                steps=steps,
+                learning_rate=learning_rate,
+                optimizer=optimizer.value,
+                weight_decay=weight_decay,
+                warmup_steps=warmup,
+                schedule=rate_schedule.value,
+                average_decay=average_decay,
+                clip_norm=clip_norm,
+                precision=precision.value,
+                validate_every=validate_every,
+                seed=seed,
+            ),
+            folder=run,
+            device=resolve_device(device),
+            resume=resume,
+            on_step=on_step,
+        )
+    target = export or run / "network.safetensors"
+    export_light_flow(target, result.module)
+    if not quiet:
+        typer.echo(f"{target}: the flow network after {result.step} steps")

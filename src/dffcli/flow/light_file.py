@@ -1,0 +1,29 @@
+"""The light flow network as a file."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from torch import nn
+
+from dffcli.errors import WeightsError
+from dffcli.flow.light import LightFlowNet
+from dffcli.network_file import fill_module, load_network, save_network
+
+KIND = "light-flow"
+
+
+def export_light_flow(path: Path, module: nn.Module) -> None:
+    """Write a trained flow network."""
+    if not isinstance(module, LightFlowNet):
+        raise WeightsError(f"{path}: only a light flow network can be exported here, got {type(module).__name__}")
+    description = {"scale_channels": module.scale_channels}
+    save_network(path, module, kind=KIND, categories=(), description=description)
+
+
+def load_light_flow(path: Path) -> LightFlowNet:
+    """Read what `export_light_flow` wrote."""
+    file = load_network(path, kinds=(KIND,))
+    module = LightFlowNet(scale_channels=file.description["scale_channels"])
+    fill_module(module, file.tensors, source=str(path))
+    return module
