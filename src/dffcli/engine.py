@@ -89,7 +89,7 @@ class Engine:
 
         if key is None:
             return KeyReason.FIRST, estimate
-        if image.padded_size != key.image.padded_size:
+        if frame.is_resized or image.padded_size != key.image.padded_size:
             return KeyReason.RESIZED, estimate
         before = last.image.frame if last is not None else key.frame
         if before.is_corrupt and not frame.is_corrupt:

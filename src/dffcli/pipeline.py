@@ -18,6 +18,7 @@ from dffcli.errors import ModelError, VideoDecodeError
 from dffcli.flow import build_flow
 from dffcli.io.prefetch import prefetch, write_behind
 from dffcli.io.reader import open_source
+from dffcli.io.source import MAX_PIXELS
 from dffcli.models.registry import BuiltModel, Weights, build_model, find_entry
 from dffcli.outputs.kinds import open_sink
 from dffcli.outputs.sink import OutputOptions, RunFacts, Sink, check_outputs
@@ -52,6 +53,7 @@ class RunConfig:
         score_threshold: detections below it are dropped, 0..1.
         classes: names of the categories to keep; all if empty.
         start, end: part of the source to take, in seconds.
+        max_pixels: refuse larger pictures.
         output: how to draw and encode.
     """
 
@@ -70,6 +72,7 @@ class RunConfig:
     classes: tuple[str, ...] = ()
     start: Fraction | None = None
     end: Fraction | None = None
+    max_pixels: int = MAX_PIXELS
     output: OutputOptions = field(default_factory=OutputOptions)
 
 
@@ -113,7 +116,9 @@ def annotate(
     broke: VideoDecodeError | None = None
     started = perf_counter()
     with ExitStack() as stack:
-        source = stack.enter_context(open_source(config.source, start=config.start, end=config.end))
+        source = stack.enter_context(
+            open_source(config.source, start=config.start, end=config.end, max_pixels=config.max_pixels)
+        )
         two_sided = not (config.causal or source.info.is_live)
         facts = run_facts(config, built, flow, two_sided=two_sided)
         sinks: list[Sink] = [

@@ -68,6 +68,7 @@ def make_config(task: Task, **options: Any) -> RunConfig:
         classes=split_names(options["classes"] or ""),
         start=start,
         end=end,
+        max_pixels=options["max_pixels"],
         output=OutputOptions(
             opacity=options["opacity"], crf=options["crf"], overwrite=options["overwrite"], format=options["format"]
         ),

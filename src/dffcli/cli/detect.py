@@ -28,6 +28,7 @@ def register(app: typer.Typer) -> None:
         classes: o.Classes = None,
         start: o.Start = None,
         end: o.End = None,
+        max_pixels: o.MaxPixels = o.MAX_PIXELS,
         key_interval: o.KeyInterval = None,
         schedule: o.Schedule = None,
         max_interval: o.MaxInterval = None,

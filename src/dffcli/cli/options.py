@@ -118,8 +118,19 @@ Flow = Annotated[
     ),
 ]
 Classes = Annotated[str | None, typer.Option(metavar="A,B", rich_help_panel=WHAT, help="Only these classes, by name.")]
-Start = Annotated[str | None, typer.Option(metavar="TIME", rich_help_panel=WHAT, help="From here: seconds or h:m:s.")]
-End = Annotated[str | None, typer.Option(metavar="TIME", rich_help_panel=WHAT, help="To here: seconds or h:m:s.")]
+Start = Annotated[
+    str | None, typer.Option(metavar="TIME", rich_help_panel=WHAT, help="From here: seconds or hours:minutes:seconds.")
+]
+End = Annotated[
+    str | None, typer.Option(metavar="TIME", rich_help_panel=WHAT, help="To here: seconds or hours:minutes:seconds.")
+]
+MaxPixels = Annotated[
+    int,
+    typer.Option(
+        min=1, metavar="N", rich_help_panel=WHAT, help="Refuse larger pictures: a small file can claim gigabytes."
+    ),
+]
+MAX_PIXELS = 8192 * 8192  # as `dffcli.io.source.MAX_PIXELS`, which is not imported for the sake of a quick --help
 Opacity = Annotated[
     float, typer.Option(min=0.0, max=1.0, rich_help_panel=LOOK, help="How strongly masks are painted, 0 to 1.")
 ]

@@ -137,14 +137,21 @@ def declared_duration(container: InputContainer, stream: Stream) -> Fraction | N
     return None
 
 
-def error_reason(error: Exception) -> str:
-    """What libav or the system says went wrong, in a few words."""
+def error_reason(error: Exception, *, is_open: bool = False) -> str:
+    """What libav or the system says went wrong, in a few words.
+
+    Args:
+        error: what was raised.
+        is_open: the file was recognised before.
+    """
     if isinstance(error, FileNotFoundError):
         return "no such file"
     if isinstance(error, IsADirectoryError):
         return "a folder, where a video file was expected"
     if isinstance(error, av.EOFError):
         return "it ends before any video begins"
+    if isinstance(error, av.InvalidDataError) and is_open:
+        return "its data is damaged"
     if isinstance(error, av.InvalidDataError):
         return "not a video, or in a format that cannot be read"
     text: str = getattr(error, "strerror", None) or str(error) or type(error).__name__

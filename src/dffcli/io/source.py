@@ -21,7 +21,7 @@ class SourceNotes:
     Attributes:
         frames: delivered.
         corrupt: frames the decoder marked as damaged.
-        failed_packets: pieces of the stream that could not be decoded at all.
+        failed_packets: packets of the stream that could not be decoded at all.
         size_changes: times the stored picture's size changed; what follows is letterboxed to the first size.
         times_made_up: frames without a timestamp, placed by the average rate.
         times_moved: frames whose timestamp did not come after the one before, moved forward.
@@ -49,7 +49,7 @@ class SourceNotes:
         of = f"of {self.frames} frames"
         said = [
             (self.corrupt, f"{self.corrupt} {of} were damaged in the file"),
-            (self.failed_packets, f"{self.failed_packets} pieces of the video could not be decoded"),
+            (self.failed_packets, f"{self.failed_packets} packets of the video could not be decoded"),
             (self.size_changes, f"the picture size changed {self.size_changes} times: letterboxed to the first size"),
             (self.times_made_up, f"{self.times_made_up} {of} had no timestamp: placed by the frame rate"),
             (self.times_moved, f"{self.times_moved} {of} had a time not after the one before: moved forward"),

@@ -169,7 +169,7 @@ class VideoFile:
     def _first_picture(self, pictures: Iterator[VideoFrame]) -> VideoFrame:
         first = next(pictures, None)
         if first is None:
-            reason = f" ({error_reason(self._break_error)})" if self._break_error else ""
+            reason = f" ({error_reason(self._break_error, is_open=True)})" if self._break_error else ""
             raise VideoOpenError(f"{self._name}: not one frame of its video can be decoded{reason}")
         check_pixels(self._name, (first.height, first.width), max_pixels=self._max_pixels)
         return first
@@ -262,9 +262,10 @@ class VideoFile:
 
     def _raise_if_broken(self) -> None:
         if self._break_error is not None:
-            what = f"{self._failed} pieces of the video could not be decoded" if self._failed else "the file broke off"
+            reason = error_reason(self._break_error, is_open=True)
+            what = f"{self._failed} of its packets could not be decoded" if self._failed else "the file breaks off"
             raise VideoDecodeError(
-                f"{self._name}: {what} ({error_reason(self._break_error)}); {self._frames} frames were read"
+                f"{self._name}: {what} ({reason}); {self._frames} frames were read"
             ) from self._break_error
         if not self._frames:
             raise VideoDecodeError(f"{self._name}: no frame {self._span}")

@@ -5,10 +5,12 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from pathlib import Path
 from types import TracebackType
-from typing import Any, Protocol, Self
+from typing import Any, Literal, Protocol, Self
 
 from dffcli.errors import OutputError
 from dffcli.types import FrameResult
+
+MaskIds = Literal["classes", "voc", "cityscapes", "raw"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -24,7 +26,7 @@ class RunFacts:
 
     model: str
     weights: str
-    is_random: bool
+    is_random: bool = False
     settings: dict[str, Any] = field(default_factory=dict)
 
 
@@ -37,12 +39,15 @@ class OutputOptions:
         opacity: how strongly masks are painted, 0..1.
         crf: quality of an overlaid video, lower is better; None for the container's default.
         overwrite: replace outputs that exist.
+        mask_ids: what the pixels of label masks are: class ids in the classes' colours, class ids in the VOC colour
+            map, Cityscapes' label ids, or bare class ids.
     """
 
     format: str | None = None
     opacity: float = 0.5
     crf: int | None = None
     overwrite: bool = False
+    mask_ids: MaskIds = "classes"
 
 
 class Sink(Protocol):
@@ -68,20 +73,36 @@ class Sink(Protocol):
         """What a user should know of how it was written, once it is."""
 
 
+CLASSES_FILE = "classes.json"
+"""Lies in every folder of annotations, and is what such a folder is known by."""
+
+
 def check_outputs(paths: tuple[str, ...], *, source: str, overwrite: bool) -> None:
     """Refuse, before anything runs, outputs that would replace what is there.
 
+    A folder is replaced only if it holds annotations: `--overwrite` must not be able to remove anything else.
+
     Raises:
-        OutputError: an output is named twice, is the input, or exists and may not be replaced.
+        OutputError: an output is named twice or lies in another, is the input, or exists and may not be replaced.
     """
     seen: set[Path] = set()
+    read = Path(source).resolve() if Path(source).exists() else None
     for path in paths:
         place = Path(path).resolve()
         if place in seen:
             raise OutputError(f"{path}: named twice as an output")
+        inner = next((other for other in seen if other in place.parents or place in other.parents), None)
+        if inner is not None:
+            raise OutputError(f"{path}: lies in another output, or another in it: write side by side")
         seen.add(place)
-        if Path(source).exists() and place == Path(source).resolve():
-            raise OutputError(f"{path}: is the input; write somewhere else")
+        if read is not None and (place == read or _is_same_file(place, read) or place in read.parents):
+            raise OutputError(f"{path}: is the input, or holds it; write somewhere else")
         is_taken = any(place.iterdir()) if place.is_dir() else place.exists()
         if is_taken and not overwrite:
             raise OutputError(f"{path}: exists; choose another name or add --overwrite")
+        if is_taken and place.is_dir() and not (place / CLASSES_FILE).is_file():
+            raise OutputError(f"{path}: not a folder of annotations, so --overwrite does not replace it")
+
+
+def _is_same_file(one: Path, other: Path) -> bool:
+    return one.exists() and one.samefile(other)
