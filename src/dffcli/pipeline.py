@@ -20,7 +20,7 @@ from dffcli.io.prefetch import prefetch, write_behind
 from dffcli.io.reader import open_source
 from dffcli.io.source import MAX_PIXELS
 from dffcli.models.registry import BuiltModel, Weights, build_model, find_entry
-from dffcli.outputs.kinds import open_sink
+from dffcli.outputs.kinds import open_sink, output_formats
 from dffcli.outputs.sink import OutputOptions, RunFacts, Sink, check_outputs
 from dffcli.protocols import FlowEstimator, Schedule
 from dffcli.report import RunReport, Tally
@@ -105,6 +105,7 @@ def annotate(
         DFFError: anything the user can act on. If the source broke in the middle, what was decoded before is written,
             and the error says so.
     """
+    output_formats(config.outputs, format=config.output.format)
     check_outputs(config.outputs, source=config.source, overwrite=config.output.overwrite)
     entry = find_entry(config.model or DEFAULT_MODELS[config.task], task=config.task)
     device = resolve_device(config.device)

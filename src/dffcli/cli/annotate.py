@@ -70,7 +70,11 @@ def make_config(task: Task, **options: Any) -> RunConfig:
         end=end,
         max_pixels=options["max_pixels"],
         output=OutputOptions(
-            opacity=options["opacity"], crf=options["crf"], overwrite=options["overwrite"], format=options["format"]
+            opacity=options["opacity"],
+            crf=options["crf"],
+            overwrite=options["overwrite"],
+            format=options["format"],
+            mask_ids=options.get("mask_ids", "classes"),
         ),
     )
 

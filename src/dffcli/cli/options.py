@@ -20,6 +20,15 @@ class ScheduleName(StrEnum):
     ADAPTIVE = "adaptive"
 
 
+class MaskIdsName(StrEnum):
+    """Values of `--mask-ids`."""
+
+    CLASSES = "classes"
+    VOC = "voc"
+    CITYSCAPES = "cityscapes"
+    RAW = "raw"
+
+
 def parse_seconds(text: str) -> Fraction:
     """Seconds from `12`, `12.5`, `1:02.5` or `1:00:02`."""
     try:
@@ -64,13 +73,18 @@ Outputs = Annotated[
         metavar="OUT",
         rich_help_panel=LOOK,
         help="Where to write; may be repeated. .mp4 .mkv .mov .webm: the video with its annotation drawn in; "
-        ".json: COCO; a folder: one PNG mask a frame. Without it: INPUT.dff.mp4 in the current folder.",
+        ".json: COCO (.cocovid.json, .results.json ...: see --format); .xml: CVAT; .txt: MOT; a folder: one PNG mask a "
+        "frame. Without it: INPUT.dff.mp4 in the current folder.",
     ),
 ]
 Format = Annotated[
     str | None,
     typer.Option(
-        "--format", metavar="NAME", rich_help_panel=LOOK, help="Format of the output, where its name does not say."
+        "--format",
+        metavar="NAME",
+        rich_help_panel=LOOK,
+        help="Format of what is not a video, where its name does not say: coco, coco-results, cocovid, youtube-vis, "
+        "label-studio, cvat, mot, yolo, yolo-results, masks.",
     ),
 ]
 Model = Annotated[
@@ -131,6 +145,15 @@ MaxPixels = Annotated[
     ),
 ]
 MAX_PIXELS = 8192 * 8192  # as `dffcli.io.source.MAX_PIXELS`, which is not imported for the sake of a quick --help
+MaskIdsOption = Annotated[
+    MaskIdsName,
+    typer.Option(
+        "--mask-ids",
+        rich_help_panel=LOOK,
+        help="Pixels of PNG masks. classes: class ids, in the classes' colours. voc: class ids, in the VOC colour map. "
+        "cityscapes: Cityscapes' label ids. raw: class ids without colours.",
+    ),
+]
 Opacity = Annotated[
     float, typer.Option(min=0.0, max=1.0, rich_help_panel=LOOK, help="How strongly masks are painted, 0 to 1.")
 ]

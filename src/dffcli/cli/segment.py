@@ -28,6 +28,7 @@ def register(app: typer.Typer) -> None:
         causal: o.Causal = False,
         flow: o.Flow = None,
         format: o.Format = None,
+        mask_ids: o.MaskIdsOption = o.MaskIdsName.CLASSES,
         opacity: o.Opacity = 0.5,
         crf: o.Crf = 20,
         overwrite: o.Overwrite = False,

@@ -47,7 +47,7 @@ _BOTH = (Task.DETECT, Task.SEGMENT)
 
 FORMATS = {
     "video": Format("the video with its annotation drawn in", VIDEO_SUFFIXES, tasks=_BOTH),
-    "masks": Format("a PNG mask a frame", (), is_folder_allowed=True, tasks=_BOTH, needs_masks=True),
+    "masks": Format("a folder of PNG masks, one a frame", (), is_folder_allowed=True, tasks=_BOTH, needs_masks=True),
     "coco": Format("COCO annotation file", tasks=_BOTH),
     "coco-results": Format("COCO list of results", tasks=_BOTH),
     "cocovid": Format("CocoVID: COCO with videos and tracks", tasks=_BOTH),
@@ -102,6 +102,23 @@ def output_format(path: str, *, format: str | None = None) -> str:
     return format
 
 
+def is_video(path: str) -> bool:
+    """Whether a name can be nothing but a video."""
+    return Path(path).suffix.lower() in VIDEO_SUFFIXES and not path.endswith("/") and not Path(path).is_dir()
+
+
+def output_formats(paths: tuple[str, ...], *, format: str | None = None) -> list[str]:
+    """The format of every output; `format` is for those that are no video, and there has to be one.
+
+    Raises:
+        OutputError: as `output_format`.
+    """
+    names = [output_format(path, format=None if is_video(path) else format) for path in paths]
+    if format is not None and format not in names:
+        output_format(paths[0], format=format)  # says what is wrong with it
+    return names
+
+
 def open_sink(
     path: str,
     *,
@@ -126,7 +143,7 @@ def open_sink(
     Raises:
         OutputError: the name asks for nothing known, or for what the model does not give.
     """
-    name = output_format(path, format=options.format)
+    name = output_format(path, format=None if is_video(path) else options.format)
     check_fit(path, name, task=task, has_masks=has_masks, model=run.model)
     if name == "video":
         return OverlaySink(path, info=info, categories=categories, options=options)
@@ -142,12 +159,12 @@ def check_fit(path: str, name: str, *, task: Task, has_masks: bool, model: str) 
     form = FORMATS[name]
     if task not in form.tasks:
         raise OutputError(
-            f"{path}: {form.summary} holds boxes, and {model} gives a category for every pixel; "
+            f"{path}: {name} holds boxes, and {model} gives a category for every pixel; "
             "write .json, .xml, a folder of masks or a video"
         )
     if task is Task.DETECT and form.needs_masks and not has_masks:
         raise OutputError(
-            f"{path}: {form.summary} takes masks, and {model} gives boxes alone; "
+            f"{path}: {form.summary}: takes masks, and {model} gives boxes alone; "
             "write .json, .xml, .txt or .mp4, use --model maskrcnn_resnet50_fpn_v2, or run dff segment"
         )
 
