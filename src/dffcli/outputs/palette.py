@@ -7,6 +7,7 @@ from collections.abc import Iterable
 import numpy as np
 
 from dffcli.errors import OutputError
+from dffcli.models.labels import bit_color
 from dffcli.types import Category, UInt8Array
 
 NO_CATEGORY = 255
@@ -46,14 +47,8 @@ _CITYSCAPES_SYNONYMS = {
 
 
 def voc_palette() -> UInt8Array:
-    """The VOC colour map, `[256, 3]` RGB: the bits of an index dealt to the channels, highest bits first."""
-    index = np.arange(256)
-    palette = np.zeros((256, 3), np.uint8)
-    for channel in range(3):
-        for place in range(3):  # bits 0, 3, 6 belong to red, 1, 4, 7 to green, 2, 5 to blue
-            bit = (index >> (3 * place + channel)) & 1
-            palette[:, channel] |= (bit << (7 - place)).astype(np.uint8)
-    return palette
+    """The VOC colour map, `[256, 3]` RGB."""
+    return np.array([bit_color(index) for index in range(256)], np.uint8)
 
 
 def category_palette(categories: Iterable[Category]) -> UInt8Array:
