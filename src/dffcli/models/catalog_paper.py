@@ -87,6 +87,7 @@ def _entry(name: str, network: PaperNetwork) -> ModelEntry:
         weights_file=weights_file,
         weights_bytes=0,
         license=license_text,
+        weights_url=network.address,
     )
 
 

@@ -53,13 +53,25 @@ def _read_safetensors(path: Path) -> object:
 def _read_pickle(path: Path) -> object:
     try:
         with torch.serialization.safe_globals([argparse.Namespace]):  # torchvision's scripts keep their options beside
+            _check_claims(path, torch.load(path, map_location="meta", weights_only=True))
             return torch.load(path, map_location="cpu", weights_only=True)
+    except WeightsError:
+        raise
     except pickle.UnpicklingError as error:
         if "weights_only" in str(error).lower() or "unsupported" in str(error).lower():
             raise WeightsError(f"{path}: holds code or objects besides tensors, which dff does not load") from error
         raise WeightsError(f"{path}: not a readable PyTorch checkpoint ({_first_line(error)})") from error
     except Exception as error:  # a hostile file can make the unpickler raise anything
         raise WeightsError(f"{path}: not a readable PyTorch checkpoint ({_first_line(error)})") from error
+
+
+def _check_claims(path: Path, content: object) -> None:
+    """Refuse tensors that reach beyond the file: torch would make room for whatever they claim."""
+    size = path.stat().st_size
+    for name, tensor in _find_tensors(content).items():
+        extent = sum((side - 1) * step for side, step in zip(tensor.shape, tensor.stride(), strict=True)) + 1
+        if tensor.numel() and (tensor.storage_offset() + extent) * tensor.element_size() > size:
+            raise WeightsError(f"{path}: damaged: {name} {list(tensor.shape)} cannot fit into {size} bytes")
 
 
 def _first_line(error: Exception) -> str:

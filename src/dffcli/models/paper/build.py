@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 from pathlib import Path
 
 import torch
@@ -10,7 +9,7 @@ from torch import nn
 
 from dffcli.errors import WeightsError
 from dffcli.models.catalog_paper import NETWORKS, FlowName, PaperNetwork
-from dffcli.models.downloads import cached_file, fetch
+from dffcli.models.downloads import cached_file, fetch, file_digest
 from dffcli.models.folding import fold_batch_norms
 from dffcli.models.labels import CATEGORY_SETS
 from dffcli.models.paper.checkpoints import load_parameters
@@ -172,9 +171,3 @@ def default_file(name: str) -> Path:
             "--weights takes a file, or 'random' to measure time"
         )
     return path
-
-
-def file_digest(path: Path) -> str:
-    """The sha256 of a file, in hexadecimal digits."""
-    with path.open("rb") as file:
-        return hashlib.file_digest(file, "sha256").hexdigest()
