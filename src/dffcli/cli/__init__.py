@@ -15,7 +15,7 @@ from dffcli import __version__
 from dffcli._runtime import settle
 from dffcli.errors import DFFError
 
-COMMANDS = ("dffcli.cli.segment", "dffcli.cli.detect", "dffcli.cli.train", "dffcli.cli.eval")
+COMMANDS = ("dffcli.cli.segment", "dffcli.cli.detect", "dffcli.cli.train", "dffcli.cli.eval", "dffcli.cli.weights")
 """Modules with a `register(app)`; they import nothing heavy before their command runs."""
 
 INTERRUPTED = 130  # what shells expect of a program stopped by Ctrl-C
