@@ -12,8 +12,8 @@ from pathlib import Path
 
 import cv2
 import numpy as np
-from common import parser, save, table
 
+from common import parser, save, table
 from dffcli.engine import Engine
 from dffcli.flow import build_flow
 from dffcli.io.reader import open_source

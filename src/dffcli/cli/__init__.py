@@ -18,9 +18,6 @@ from dffcli.errors import DFFError
 COMMANDS = ("dffcli.cli.segment", "dffcli.cli.detect", "dffcli.cli.train", "dffcli.cli.eval", "dffcli.cli.weights")
 """Modules with a `register(app)`; they import nothing heavy before their command runs."""
 
-INTERRUPTED = 130  # what shells expect of a program stopped by Ctrl-C
-TERMINATED = 143
-
 app = typer.Typer(
     name="dff",
     help="Annotate video at a fraction of the cost: the dear network runs on few key frames, "
@@ -52,12 +49,16 @@ for _module in COMMANDS:
     import_module(_module).register(app)
 
 
-class _Terminated(BaseException):
-    """Somebody asked the process to end; like Ctrl-C, so that unfinished files are removed."""
+STOPPED_BY = {signal.SIGINT: ("interrupted", 130), signal.SIGTERM: ("terminated", 143)}
+"""Signals that end a run in good order, the word for it, and the exit code that shells expect."""
 
 
-def _terminate(_number: int, _frame: FrameType | None) -> None:
-    raise _Terminated
+class _Stopped(BaseException):
+    """Somebody asked the process to end: what was begun is removed on the way out."""
+
+
+def _stop(number: int, _frame: FrameType | None) -> None:
+    raise _Stopped(number)
 
 
 def main(arguments: list[str] | None = None) -> int:
@@ -67,7 +68,15 @@ def main(arguments: list[str] | None = None) -> int:
         0 done, 1 an error of the input or the run, 2 wrong usage, 130 interrupted, 143 terminated.
     """
     settle()
-    signal.signal(signal.SIGTERM, _terminate)
+    before = {number: signal.signal(number, _stop) for number in STOPPED_BY}
+    try:
+        return _run(arguments)
+    finally:
+        for number, handler in before.items():
+            signal.signal(number, handler)
+
+
+def _run(arguments: list[str] | None) -> int:
     try:
         code = app(args=arguments, standalone_mode=False)
     except DFFError as error:
@@ -75,12 +84,10 @@ def main(arguments: list[str] | None = None) -> int:
             raise
         _complain(str(error))
         return 1
-    except (KeyboardInterrupt, typer.Abort):
-        _complain("interrupted: nothing unfinished was left under a final name")
-        return INTERRUPTED
-    except _Terminated:
-        _complain("terminated: nothing unfinished was left under a final name")
-        return TERMINATED
+    except _Stopped as stopped:
+        word, code = STOPPED_BY[stopped.args[0]]
+        _complain(f"{word}: nothing unfinished was left under a final name")
+        return code
     except BrokenPipeError:
         sys.stdout = None  # whoever read us has gone: say nothing at exit either
         return 1

@@ -1,0 +1,217 @@
+"""Which signal should make a key frame? Agreement with per-frame results against the share of key frames, over clips.
+
+Every candidate runs in the real engine, on the same remembered features and fields. Taken together: key frames are
+counted over all clips, agreement (mean IoU against the per-frame labels, at the feature map's size) is averaged over
+clips by frames. A schedule is better if it agrees more at the same share.
+"""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, field, replace
+from itertools import islice
+from pathlib import Path
+
+import numpy as np
+import torch
+
+from common import parser, save, table
+from dffcli.engine import Engine
+from dffcli.flow import build_flow
+from dffcli.io.reader import open_source
+from dffcli.models.registry import build_model
+from dffcli.protocols import FlowEstimator, Schedule, VideoModel
+from dffcli.schedule import Adaptive, FixedInterval
+from dffcli.training.segment_metrics import confusion, mean_iou
+from dffcli.types import (
+    Category,
+    Features,
+    FlowField,
+    Frame,
+    KeyReason,
+    Prediction,
+    PreparedImage,
+    SegmentationMap,
+    Task,
+)
+
+CLIPS = (
+    "clips/nuscenes_mini.mp4",
+    "clips/car-detection.mp4",
+    "clips/test_video.mp4",
+    "clips/mmtracking_demo.mp4",
+    "clips/bikes.mp4",
+    "clips/carphone_pristine.mp4",
+    "camvid/val",
+    "pets09-s2l1/img1",
+    "davis/JPEGImages/480p/car-roundabout",
+    "davis/JPEGImages/480p/parkour",
+)
+INTERVALS = (2, 3, 4, 5, 6, 8, 10, 13, 16, 20, 25, 30)
+SHARES = (0.05, 0.075, 0.10, 0.15, 0.20, 0.30)
+BAD_MISMATCH = 12.0  # grey levels
+
+
+def motion(field: FlowField) -> float:
+    """Mean displacement in percent of the picture's width."""
+    return 100 * float(field.displacement.norm(dim=1).mean()) / field.displacement.shape[3]
+
+
+def mismatch(field: FlowField) -> np.ndarray:
+    if field.mismatch is None:
+        raise TypeError("expected a flow that compares pictures")
+    return field.mismatch
+
+
+SIGNALS: dict[str, tuple[Callable[[FlowField], float], tuple[float, ...]]] = {
+    "mean mismatch": (lambda field: float(mismatch(field).mean()), (1.5, 2, 2.5, 3, 4, 5, 6, 8, 10, 13)),
+    "share of bad places": (
+        lambda field: float((mismatch(field) > BAD_MISMATCH).mean()),
+        (0.01, 0.02, 0.03, 0.05, 0.07, 0.1, 0.15, 0.2, 0.3),
+    ),
+    "motion": (motion, (0.3, 0.6, 1, 1.5, 2, 3, 4, 6, 8, 12)),
+    "mismatch + motion": (
+        lambda field: float(mismatch(field).mean()) + motion(field),
+        (2, 3, 4, 5, 6, 8, 10, 13, 17),
+    ),
+    "mismatch x motion": (
+        lambda field: float(np.sqrt(mismatch(field).mean() * motion(field))),
+        (0.7, 1, 1.4, 2, 2.8, 4, 5.6, 8),
+    ),
+}
+
+
+@dataclass
+class BySignal:
+    """A schedule on one candidate signal."""
+
+    signal: Callable[[FlowField], float]
+    limit: float
+    max_interval: int = 30
+    cuts: Adaptive = field(default_factory=lambda: Adaptive(mismatch_limit=1e9))
+
+    def key_reason(self, frames_since_key: int, estimate: Callable[[], FlowField]) -> KeyReason | None:
+        reason = self.cuts.key_reason(frames_since_key, estimate)
+        if reason is None and frames_since_key >= 2 and self.signal(estimate()) > self.limit:
+            return KeyReason.MISMATCH
+        return reason
+
+
+@dataclass
+class RememberingModel:
+    """Features once a frame; the head answers at the feature map's size."""
+
+    inner: VideoModel
+    classify: Callable[[torch.Tensor], torch.Tensor]
+    known: dict[int, Features] = field(default_factory=dict)
+
+    name = "remembering"
+    task = Task.SEGMENT
+    categories: tuple[Category, ...] = ()
+
+    def prepare(self, frame: Frame) -> PreparedImage:
+        return self.inner.prepare(frame)
+
+    def features(self, image: PreparedImage) -> Features:
+        if image.frame.index not in self.known:
+            self.known[image.frame.index] = self.inner.features(image)
+        return self.known[image.frame.index]
+
+    def head(self, features: Features, image: PreparedImage, *, is_key: bool) -> Prediction:
+        return SegmentationMap(self.classify(features[0])[0].argmax(0).to(torch.uint8).numpy())
+
+
+@dataclass
+class RememberingFlow:
+    """Each pair's field once; its guess is the neighbour's field to the same key, so it is the same each time."""
+
+    inner: FlowEstimator
+    known: dict[tuple[int, int], FlowField] = field(default_factory=dict)
+
+    name = "remembering"
+
+    def estimate(self, key: PreparedImage, current: PreparedImage, *, guess: FlowField | None = None) -> FlowField:
+        pair = key.frame.index, current.frame.index
+        if pair not in self.known:
+            field = self.inner.estimate(key, current, guess=guess)
+            self.known[pair] = replace(
+                field, displacement=field.displacement.half(), mismatch=mismatch(field).astype(np.float16)
+            )
+        stored = self.known[pair]
+        return replace(stored, displacement=stored.displacement.float(), mismatch=mismatch(stored).astype(np.float32))
+
+
+def run(
+    model: RememberingModel, flow: FlowEstimator, frames: list[Frame], schedule: Schedule, *, two_sided: bool
+) -> tuple[list[np.ndarray], int]:
+    labels: list[np.ndarray] = []
+    keys = 0
+    for result in Engine(model, flow, schedule, two_sided=two_sided).run(iter(frames)):
+        if isinstance(result.prediction, SegmentationMap):
+            labels.append(result.prediction.category_ids)
+        keys += result.is_key
+    return labels, keys
+
+
+def agreement(found: list[np.ndarray], reference: list[np.ndarray]) -> float:
+    return 100 * mean_iou(sum(confusion(b, a, classes=11) for a, b in zip(found, reference, strict=True)))
+
+
+def at_share(curve: list[tuple[float, float]], share: float) -> float:
+    """Agreement at a share of key frames, between the measured points; NaN outside them."""
+    shares, values = zip(*sorted(curve), strict=True)
+    return float(np.interp(share, shares, values, left=np.nan, right=np.nan))
+
+
+def variants() -> Iterator[tuple[str, Callable[[], Schedule]]]:
+    for interval in INTERVALS:
+        yield "fixed", lambda interval=interval: FixedInterval(interval)
+    for name, (signal, limits) in SIGNALS.items():
+        for limit in limits:
+            yield name, lambda signal=signal, limit=limit: BySignal(signal, limit)
+
+
+def main() -> None:
+    arguments = parser(__doc__)
+    arguments.add_argument("--frames", type=int, default=60, help="of each clip")
+    arguments.add_argument("--causal", action="store_true")
+    options = arguments.parse_args()
+    built = build_model("street-seg")
+    every = list(variants())
+    keys, agreed, total = np.zeros(len(every)), np.zeros(len(every)), 0
+    for clip in CLIPS:
+        path: Path = options.data / clip
+        with open_source(str(path)) as source:
+            frames = list(islice(source, options.frames))
+        model = RememberingModel(built.model, built.model._module.classify)
+        flow = RememberingFlow(build_flow("dis"))
+        reference, _ = run(model, flow, frames, FixedInterval(1), two_sided=False)
+        for position, (_name, schedule) in enumerate(every):
+            labels, count = run(model, flow, frames, schedule(), two_sided=not options.causal)
+            keys[position] += count
+            agreed[position] += agreement(labels, reference) * len(frames)
+        total += len(frames)
+        print(clip, len(frames), np.round(agreed / total, 1), file=sys.stderr)
+    curves: dict[str, list[tuple[float, float]]] = {}
+    for (name, _), count, value in zip(every, keys, agreed, strict=True):
+        curves.setdefault(name, []).append((count / total, value / total))
+    rows = [[name, *(f"{at_share(curve, share):.1f}" for share in SHARES)] for name, curve in curves.items()]
+    points = [
+        [name, f"{limit:g}", f"{share:.1%}", f"{value:.1f}"]
+        for name, (_, limits) in SIGNALS.items()
+        for limit, (share, value) in zip(limits, curves[name], strict=True)
+    ]
+    form = "causal" if options.causal else "two-sided"
+    save(
+        f"adaptive_{form.replace('-', '_')}",
+        title=f"Agreement with per-frame results at equal shares of key frames, {form}, {len(CLIPS)} clips",
+        text=table(["key frame chosen by", *(f"{share:.1%}" for share in SHARES)], rows)
+        + "\n\nThe measured points:\n\n"
+        + table(["signal", "limit", "key frames", "agreement"], points),
+        command=f"python benchmarks/adaptive.py{' --causal' if options.causal else ''} --frames {options.frames}",
+    )
+
+
+if __name__ == "__main__":
+    main()
