@@ -17,7 +17,8 @@ from dffcli.models.labels import CAMVID
 from dffcli.models.registry import build_model
 from dffcli.models.street import StreetSegmenter, StreetShape, normalise
 from dffcli.models.street_model import StreetSegmentationModel, build, export, input_size
-from dffcli.types import Frame, SegmentationMap, Task
+from dffcli.types import FlowField, Frame, SegmentationMap, Task
+from dffcli.warp import warp
 
 SMALL = StreetShape(stem=8, widths=(8, 8, 16, 16), depths=(1, 1, 1, 1))
 
@@ -58,8 +59,23 @@ def test_features_then_head_is_the_network_upsampled_to_the_frame() -> None:
         logits = plain(torch.from_numpy(normalise(frame.image))[None])[0]
         wanted = F.interpolate(logits, (64, 96), mode="bilinear").argmax(1)[0].numpy()
     assert isinstance(found, SegmentationMap)
-    assert features[0].shape == (1, 8, 16, 24)
+    assert features[0].shape == (1, len(CAMVID), 16, 24)
     assert (found.category_ids == wanted).mean() > 0.999  # folding the norms rounds differently
+
+
+def test_carrying_logits_or_features_gives_the_same_answer() -> None:
+    frame = picture((64, 96))
+    by_logits, by_features = (
+        StreetSegmentationModel(small_segmenter(), name="x", categories=CAMVID, like=(64, 96), carries_logits=carries)
+        for carries in (True, False)
+    )
+    field = FlowField(torch.full((1, 2, 16, 24), 0.3))
+    prepared = by_logits.prepare(frame)
+    found = []
+    for model in (by_logits, by_features):
+        with torch.inference_mode():
+            found.append(model.head(warp(model.features(prepared), field), prepared, is_key=False).category_ids)
+    assert (found[0] == found[1]).mean() > 0.999  # sums in another order
 
 
 def test_answers_have_the_size_of_the_frame() -> None:

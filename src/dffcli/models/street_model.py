@@ -36,7 +36,11 @@ def input_size(size: tuple[int, int], *, like: tuple[int, int] = INPUT_SIZE) -> 
 
 
 class StreetSegmentationModel:
-    """N_feat: everything up to one map at stride 4. N_task: a 1x1 classifier and the label map.
+    """N_feat: everything up to the logits at stride 4. N_task: the label map.
+
+    The classifier is one 1x1 convolution with a bias. Warping, and blending with shares that sum to 1, are linear too,
+    so both orders give the same logits; carrying the logits moves a quarter of the channels. Only a flow network with a
+    scale field, which multiplies features, needs the features themselves carried.
 
     Args:
         module: the network; its norms are folded here.
@@ -44,6 +48,7 @@ class StreetSegmentationModel:
         categories: of its classes, in order.
         like: `(height, width)` of the pictures it was trained on.
         device: where it runs.
+        carries_logits: whether the classifier runs before the warp.
     """
 
     def __init__(
@@ -54,7 +59,9 @@ class StreetSegmentationModel:
         categories: tuple[Category, ...],
         like: tuple[int, int] = INPUT_SIZE,
         device: str = "cpu",
+        carries_logits: bool = True,
     ) -> None:
+        self._carries_logits = carries_logits
         self._device = torch.device(device)
         module.requires_grad_(False)
         fold_norms(module).to(self._device, memory_format=torch.channels_last)  # type: ignore[call-overload]
@@ -97,14 +104,17 @@ class StreetSegmentationModel:
         return PreparedImage(frame, content_size=size, padded_size=size, make_tensor=make_tensor)
 
     def features(self, image: PreparedImage) -> Features:
-        """N_feat: one map at stride 4, `[1, C, H / 4, W / 4]`."""
+        """N_feat: logits (or the features before them) at stride 4, `[1, classes, H / 4, W / 4]`."""
         with torch.inference_mode():
-            return (self._module.features(image.tensor),)
+            features = self._module.features(image.tensor)
+            return (self._module.classify(features) if self._carries_logits else features,)
 
     def head(self, features: Features, image: PreparedImage, *, is_key: bool) -> SegmentationMap:
         """N_task: the best class of every pixel of the frame."""
         with torch.inference_mode():
-            logits = self._module.classify(features[0])[0].float().contiguous().cpu().numpy()  # [classes, h, w]
+            (found,) = features
+            found = found if self._carries_logits else self._module.classify(found)
+            logits = found[0].float().contiguous().cpu().numpy()  # [classes, h, w]
         positions = upsample_argmax(logits, image.frame.size)
         return SegmentationMap(positions if self._ids_are_positions else self._ids[positions])
 
