@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from enum import StrEnum
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -10,10 +11,20 @@ import typer
 from dffcli.cli import train_options as options
 
 if TYPE_CHECKING:
+    from dffcli.training.objective import Objective
     from dffcli.training.segment import PictureSet
     from dffcli.training.segment_source import PictureSource
 
 DATA = "What to learn from"
+
+
+class FrozenPart(StrEnum):
+    """Values of `--freeze`."""
+
+    NOTHING = "nothing"
+    FEATURES = "features"
+    FLOW = "flow"
+
 
 Data = Annotated[
     list[str],
@@ -53,6 +64,30 @@ Init = Annotated[
         exists=True, dir_okay=False, metavar="FILE", rich_help_panel=options.LEARN, help="Start from this network."
     ),
 ]
+JOINT = "Jointly with the flow (the paper's training)"
+MaxOffset = Annotated[
+    int,
+    typer.Option(
+        min=0,
+        metavar="N",
+        rich_help_panel=JOINT,
+        help="Train through the warp: draw a key frame up to N frames before a labelled one (of data that has them: "
+        "cityscapes, or video=yes); 0 trains on single pictures.",
+    ),
+]
+FlowInit = Annotated[
+    Path | None,
+    typer.Option(
+        exists=True,
+        dir_okay=False,
+        metavar="FILE",
+        rich_help_panel=JOINT,
+        help="Start the flow network from this file of `dff train flow`; the bundled one if not given.",
+    ),
+]
+Freeze = Annotated[
+    FrozenPart, typer.Option(rich_help_panel=JOINT, help="Leave a part as it is (the paper's ablations).")
+]
 
 
 def register(app: typer.Typer) -> None:
@@ -68,6 +103,9 @@ def train_segment(
     view_size: ViewSize = "256x320",
     input_size: InputSize = "360x480",
     init: Init = None,
+    max_offset: MaxOffset = 0,
+    flow_init: FlowInit = None,
+    freeze: Freeze = FrozenPart.NOTHING,
     steps: options.Steps = 10_000,
     batch_size: options.BatchSize = 8,
     learning_rate: options.LearningRate = 2e-3,
@@ -87,22 +125,28 @@ def train_segment(
 ) -> None:
     """Train the street segmenter from random initial values (or --init) on pictures with masks.
 
+    With --max-offset the flow network is trained with it, and written beside it as flow.safetensors, which
+    `dff segment --flow` takes.
+
     The run's folder receives checkpoint.pt, log.jsonl, losses.png and, at the end, network.safetensors, which
     `dff segment --weights` takes. Killed at any moment, the same command with --resume goes on as if nothing happened.
     """
     import torch
 
+    from dffcli.flow.light_file import export_light_flow, load_light_flow
     from dffcli.models import street_model
     from dffcli.models.street import StreetSegmenter
+    from dffcli.network_file import bundled_file
     from dffcli.pipeline import resolve_device
     from dffcli.training.augment import ViewRange
     from dffcli.training.fit import FitSettings, fit
+    from dffcli.training.joint import JointObjective, JointSegmenter
     from dffcli.training.segment import SegmentObjective, SegmentSettings, class_weights
     from dffcli.training.segment_source import parse_source
 
     categories = options.parse_categories(classes)
     like = options.parse_size(input_size)
-    sets = [_picture_set(parse_source(text)) for text in data]
+    sets = [_picture_set(parse_source(text), max_offset=max_offset) for text in data]
     validation = {source.name: source.pictures() for source in map(parse_source, validate or [])}
     most_trusted = max(item.trust for item in sets)
     by_people = [picture for item in sets if item.trust == most_trusted for picture in item.pictures]
@@ -117,9 +161,16 @@ def train_segment(
     )
     torch.manual_seed(seed)
     module = street_model.load_module(init) if init else StreetSegmenter(classes=len(categories))
+    objective: Objective
+    if max_offset:
+        flow = load_light_flow(flow_init or bundled_file("light-flow")[0])
+        joint = JointSegmenter(module, flow, frozen=freeze.value)
+        objective = JointObjective(joint, sets=sets, validation=validation, settings=settings, max_offset=max_offset)
+    else:
+        objective = SegmentObjective(module, sets=sets, validation=validation, settings=settings)
     with options.follow(steps=steps, quiet=quiet) as on_step:
         result = fit(
-            SegmentObjective(module, sets=sets, validation=validation, settings=settings),
+            objective,
             FitSettings(
                 steps=steps,
                 learning_rate=learning_rate,
@@ -139,12 +190,18 @@ def train_segment(
             on_step=on_step,
         )
     target = export or run / "network.safetensors"
-    street_model.export(target, result.module, categories=categories, like=like, steps=result.step)
+    trained = result.module
+    advice = f"dff segment VIDEO --weights {target}"
+    if isinstance(trained, JointSegmenter):
+        flow_target = target.with_name("flow.safetensors")
+        export_light_flow(flow_target, trained.flow)
+        trained, advice = trained.segmenter, f"{advice} --flow {flow_target}"
+    street_model.export(target, trained, categories=categories, like=like, steps=result.step)
     if not quiet:
-        typer.echo(f"{target}: the network after {result.step} steps; try  dff segment VIDEO --weights {target}")
+        typer.echo(f"{target}: the network after {result.step} steps; try  {advice}")
 
 
-def _picture_set(source: PictureSource) -> PictureSet:
+def _picture_set(source: PictureSource, *, max_offset: int) -> PictureSet:
     from dffcli.training.segment import PictureSet
 
-    return PictureSet(source.name, source.pictures(), share=source.share, trust=source.trust)
+    return PictureSet(source.name, source.pictures(max_offset=max_offset), share=source.share, trust=source.trust)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from difflib import get_close_matches
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 from dffcli.errors import ModelError
@@ -19,9 +20,12 @@ FLOWS = {
     "farneback": "Farneback's polynomial flow",
     "raft_small": "torchvision's RAFT, small (torchvision's weights)",
     "raft_large": "torchvision's RAFT, large (torchvision's weights; for a GPU)",
+    "light": "our own light network (bundled), or the FILE.safetensors that `dff train` made",
     "none": "no flow: hold the key frame's features (the lower baseline)",
 }
 """Every estimator and what it is, in a line; importing this costs nothing."""
+
+FILE_SUFFIX = ".safetensors"
 
 
 def build_flow(
@@ -30,7 +34,7 @@ def build_flow(
     """The flow estimator of that name.
 
     Args:
-        name: one of `FLOWS`.
+        name: one of `FLOWS`, or the file of a light flow network.
         device: where learned flow runs; classical flow runs on the CPU.
         load: fills a learned network of that name with its weights; left random if absent.
 
@@ -38,6 +42,10 @@ def build_flow(
         ModelError: there is none of that name.
         WeightsError: its weights are not here and cannot be fetched.
     """
+    if name == "light" or name.endswith(FILE_SUFFIX):
+        from dffcli.flow.light_file import build_light_flow
+
+        return build_light_flow(None if name == "light" else Path(name), device=device)
     if name not in FLOWS:
         near = get_close_matches(name, FLOWS, n=1, cutoff=0.5)
         hint = f"did you mean {near[0]}?" if near else f"expected one of {', '.join(FLOWS)}"

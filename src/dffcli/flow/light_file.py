@@ -7,8 +7,8 @@ from pathlib import Path
 from torch import nn
 
 from dffcli.errors import WeightsError
-from dffcli.flow.light import LightFlowNet
-from dffcli.network_file import fill_module, load_network, save_network
+from dffcli.flow.light import LightFlow, LightFlowNet
+from dffcli.network_file import bundled_file, fill_module, load_network, save_network
 
 KIND = "light-flow"
 
@@ -27,3 +27,14 @@ def load_light_flow(path: Path) -> LightFlowNet:
     module = LightFlowNet(scale_channels=file.description["scale_channels"])
     fill_module(module, file.tensors, source=str(path))
     return module
+
+
+def build_light_flow(path: Path | None, *, device: str) -> LightFlow:
+    """The bundled light flow network, or one from a file, ready to run.
+
+    Raises:
+        WeightsError: it is missing, broken or another network's.
+    """
+    if path is None:
+        return LightFlow(load_light_flow(bundled_file(KIND)[0]), device=device)
+    return LightFlow(load_light_flow(path), device=device, name=f"light from {path.name}")

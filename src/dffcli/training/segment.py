@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 
 import numpy as np
@@ -70,6 +70,25 @@ class SegmentSettings:
             raise DataError(f"classes: expected 2 to {IGNORE - 1}, got {self.classes}")
 
 
+@dataclass(frozen=True, slots=True)
+class View:
+    """A random view of a labelled picture.
+
+    Attributes:
+        picture: what it is a view of.
+        image: RGB, uint8, `[H, W, 3]`.
+        labels: at `LABEL_STRIDE`, `[H / stride, W / stride]`.
+        trust: weight in the loss.
+        repeat: the same view, colours included, of another frame of the same video.
+    """
+
+    picture: LabelledPicture
+    image: UInt8Array
+    labels: UInt8Array
+    trust: float
+    repeat: Callable[[UInt8Array], UInt8Array]
+
+
 def class_weights(pictures: Sequence[LabelledPicture], *, classes: int, power: float = 0.5) -> tuple[float, ...]:
     """`(median share / share) ** power` of every class over the masks, between 0.3 and 4."""
     counts = np.zeros(256, np.int64)
@@ -130,8 +149,8 @@ class SegmentObjective:
         """The network."""
         return self._module
 
-    def view(self, step: int, index: int, *, seed: int) -> tuple[NDArray[np.float32], UInt8Array, float]:
-        """One input `[3, H, W]` of a batch, its labels at `LABEL_STRIDE`, and how far to trust them."""
+    def view(self, step: int, index: int, *, seed: int) -> View:
+        """One view of a batch."""
         rng = np.random.default_rng([seed, step, index])
         shares = np.array([item.share for item in self.sets])
         chosen = self.sets[int(rng.choice(len(self.sets), p=shares / shares.sum()))]
@@ -142,17 +161,23 @@ class SegmentObjective:
         matrix = random_view(mask, size=size, view_range=self.settings.view_range, rare=self.settings.rare, rng=rng)
         labels = apply_view_to_mask(mask, matrix, size=size, reduction=LABEL_STRIDE)
         labels[labels >= self.settings.classes] = IGNORE
-        return normalise(random_colors(apply_view(image, matrix, size=size), rng=rng)), labels, chosen.trust
+        colors = int(rng.integers(2**32))
+
+        def repeat(other: UInt8Array) -> UInt8Array:
+            if other.shape != image.shape:
+                raise DataError(f"{picture.image}: expected frames before it of its size, found {other.shape[:2]}")
+            return random_colors(apply_view(other, matrix, size=size), rng=np.random.default_rng(colors))
+
+        return View(picture, repeat(image), labels, chosen.trust, repeat)
 
     def batch(self, step: int, *, seed: int) -> Batch:
         """Views of pictures drawn by the shares of their sets."""
-        images, labels, trust = zip(
-            *(self.view(step, i, seed=seed) for i in range(self.settings.batch_size)), strict=True
-        )
+        views = [self.view(step, index, seed=seed) for index in range(self.settings.batch_size)]
+        images = np.stack([normalise(view.image) for view in views])
         return {
-            "images": torch.from_numpy(np.stack(images)).contiguous(memory_format=torch.channels_last),
-            "labels": torch.from_numpy(np.stack(labels).astype(np.int64)),
-            "trust": torch.tensor(trust),
+            "images": torch.from_numpy(images).contiguous(memory_format=torch.channels_last),
+            "labels": torch.from_numpy(np.stack([view.labels for view in views]).astype(np.int64)),
+            "trust": torch.tensor([view.trust for view in views]),
         }
 
     def losses(self, batch: Batch) -> dict[str, Tensor]:

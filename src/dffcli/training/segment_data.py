@@ -67,7 +67,8 @@ def read_mask(path: Path, *, size: tuple[int, int]) -> UInt8Array:
     if mask.ndim != 2 or mask.dtype != np.uint8:
         raise DataError(f"{path}: expected an 8-bit mask of class ids, found {mask.dtype} {list(mask.shape)}")
     if mask.shape != size:
-        raise DataError(f"{path}: expected the size of its picture, {size[1]} x {size[0]}, found {mask.shape[::-1]}")
+        found = f"{mask.shape[1]} x {mask.shape[0]}"
+        raise DataError(f"{path}: expected the size of its picture, {size[1]} x {size[0]}, found {found}")
     return np.asarray(mask, np.uint8)
 
 
