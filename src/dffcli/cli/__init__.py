@@ -15,7 +15,14 @@ from dffcli import __version__
 from dffcli._runtime import settle
 from dffcli.errors import DFFError
 
-COMMANDS = ("dffcli.cli.segment", "dffcli.cli.detect", "dffcli.cli.train", "dffcli.cli.eval", "dffcli.cli.weights")
+COMMANDS = (
+    "dffcli.cli.segment",
+    "dffcli.cli.detect",
+    "dffcli.cli.bench",
+    "dffcli.cli.train",
+    "dffcli.cli.eval",
+    "dffcli.cli.weights",
+)
 """Modules with a `register(app)`; they import nothing heavy before their command runs."""
 
 app = typer.Typer(

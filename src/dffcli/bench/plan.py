@@ -1,0 +1,134 @@
+"""What is compared with what."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+from pathlib import Path
+
+from dffcli.errors import ModelError
+from dffcli.models.registry import Weights
+from dffcli.protocols import Schedule
+from dffcli.schedule import MAX_INTERVAL, Adaptive, FixedInterval
+from dffcli.types import Task
+
+INTERVALS = (1, 2, 5, 10, 20)  # frames
+FRAMES = 100  # measured for each variant
+SHORTEST_TURN = 10  # frames; shorter ones would measure how a run is halted and taken up
+
+
+@dataclass(frozen=True, slots=True)
+class Variant:
+    """One way of annotating a video.
+
+    Attributes:
+        model: name of the network.
+        interval: frames between key frames; 1 is per-frame evaluation; None is the adaptive schedule.
+        flow: name of the flow estimator; None where no frame needs one.
+        two_sided: reached from the key frames on both sides.
+    """
+
+    model: str
+    interval: int | None = 1
+    flow: str | None = None
+    two_sided: bool = True
+
+    @property
+    def is_baseline(self) -> bool:
+        """Whether every frame is evaluated in full."""
+        return self.interval == 1
+
+    @property
+    def curve(self) -> str:
+        """What it shares with the variants that differ from it in the key interval alone."""
+        sides = "two-sided" if self.two_sided else "causal"
+        return f"{self.model}, {self.flow or 'no flow'}, {sides}"
+
+    @property
+    def keys(self) -> str:
+        """How its key frames are chosen, in words."""
+        if self.is_baseline:
+            return "every frame"
+        return "adaptive" if self.interval is None else f"every {self.interval}"
+
+    @property
+    def label(self) -> str:
+        """Its name in tables."""
+        if self.is_baseline:
+            return "every frame"
+        return f"{self.keys}, {self.flow}" + ("" if self.two_sided else ", causal")
+
+    def schedule(self) -> Schedule:
+        """A fresh schedule."""
+        return Adaptive(max_interval=MAX_INTERVAL) if self.interval is None else FixedInterval(self.interval)
+
+
+@dataclass(frozen=True, slots=True)
+class BenchPlan:
+    """What a user asked to compare.
+
+    Attributes:
+        source: video file or folder of images.
+        models: names.
+        task: refuse models for another task.
+        intervals: frames between key frames; 1, the baseline, is always measured.
+        adaptive: also the adaptive schedule.
+        flows: names of flow estimators; empty takes each model's own, or DIS.
+        causal: also the causal form, beside the two-sided one.
+        weights: which weights to load.
+        device: "auto", "cpu", "cuda", "cuda:1", "mps".
+        frames: how many are measured for each variant.
+        ground_truth: masks or boxes to judge by.
+        end_to_end: also measure the whole way from file to file.
+        memory: also measure each variant's memory, in a process of its own.
+    """
+
+    source: str
+    models: tuple[str, ...]
+    task: Task | None = None
+    intervals: tuple[int, ...] = INTERVALS
+    adaptive: bool = False
+    flows: tuple[str, ...] = ()
+    causal: bool = False
+    weights: Weights = "default"
+    device: str = "auto"
+    frames: int = FRAMES
+    ground_truth: Path | None = None
+    end_to_end: bool = True
+    memory: bool = True
+
+    def __post_init__(self) -> None:
+        if not self.models:
+            raise ModelError("expected at least one model to compare with itself")
+        if any(interval < 1 for interval in self.intervals):
+            raise ModelError(f"key intervals: expected at least 1, got {min(self.intervals)}")
+        if self.frames < 1:
+            raise ModelError(f"frames to measure: expected at least 1, got {self.frames}")
+
+    def variants(self, default_flows: dict[str, str]) -> list[Variant]:
+        """Every variant, each model's baseline first.
+
+        Args:
+            default_flows: for each model the flow that is taken if none is asked for.
+        """
+        chosen: list[int | None] = [*sorted({n for n in self.intervals if n > 1}), *([None] if self.adaptive else [])]
+        sides = (True, False) if self.causal else (True,)
+        found = []
+        for model in dict.fromkeys(self.models):
+            found.append(Variant(model))
+            flows = dict.fromkeys(self.flows or (default_flows[model],))
+            found += [Variant(model, n, flow, side) for flow in flows for side in sides for n in chosen]
+        return found
+
+
+def turn_length(intervals: tuple[int, ...], *, frames: int) -> int:
+    """Frames of a turn: a whole number of every key interval, so that each turn holds its fair share of key frames.
+
+    Where that takes more frames than there are, all of them are one turn.
+
+    Args:
+        intervals: between key frames.
+        frames: measured in all.
+    """
+    common = math.lcm(*intervals) if intervals else 1
+    return min(frames, common * -(-SHORTEST_TURN // common))

@@ -1,0 +1,270 @@
+"""One comparison: every variant over the same frames, in turns, judged against per-frame evaluation."""
+
+from __future__ import annotations
+
+import tempfile
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+
+from dffcli.bench.judge import Judge, make_judge
+from dffcli.bench.lanes import NetworkLane, PipelineLane
+from dffcli.bench.machine import describe_machine
+from dffcli.bench.memory import measure_memory
+from dffcli.bench.plan import BenchPlan, Variant, turn_length
+from dffcli.bench.result import FILE_STAGES, NETWORK_STAGES, BenchResult, Latency, Speed, VariantResult
+from dffcli.bench.shelf import Shelf
+from dffcli.bench.truth import Truth, read_truth
+from dffcli.engine import Engine
+from dffcli.errors import DataError, InputError
+from dffcli.io.reader import open_source
+from dffcli.models.registry import BuiltModel, build_model
+from dffcli.pipeline import choose_flow, keeper, resolve_device
+from dffcli.protocols import FlowEstimator
+from dffcli.schedule import MAX_INTERVAL, FixedInterval
+from dffcli.timing import Stopwatch
+from dffcli.types import Frame, FrameResult
+
+WARM_UP = 3  # frames, the middle one propagated
+DRAWN_SCORE = 0.5  # detections below it are not drawn, as in `dff detect`
+
+
+@dataclass(frozen=True, slots=True)
+class Progress:
+    """How far a comparison is: what it does now, and how much of the work is done, 0..1."""
+
+    doing: str
+    done: float
+
+
+@dataclass(slots=True)
+class _Contender:
+    """A variant with all that runs and judges it."""
+
+    variant: Variant
+    built: BuiltModel
+    flow: FlowEstimator
+    network: NetworkLane
+    pipeline: PipelineLane | None
+    agreement: Judge
+    accuracy: Judge | None
+    network_seconds: list[float] = field(default_factory=list)
+    pipeline_seconds: list[float] = field(default_factory=list)
+    key_frames: int = 0
+
+    @property
+    def weight(self) -> float:
+        """About how much work it is, for the progress."""
+        return 1 / (self.variant.interval or 8) + 0.15
+
+
+def bench(
+    plan: BenchPlan,
+    *,
+    build: Callable[..., BuiltModel] = build_model,
+    on_progress: Callable[[Progress], None] = lambda _progress: None,
+) -> BenchResult:
+    """Compare the variants of a plan.
+
+    Args:
+        plan: what to compare.
+        build: makes a model from its name, as `dffcli.models.registry.build_model`.
+        on_progress: told after every turn.
+
+    Raises:
+        DFFError: anything the user can act on.
+    """
+    device = resolve_device(plan.device)
+    on_progress(Progress("building the networks", 0.0))
+    built = {name: build(name, weights=plan.weights, device=device, task=plan.task) for name in plan.models}
+    with ExitStack() as stack:
+        source = stack.enter_context(open_source(plan.source))
+        if source.info.is_live:
+            raise InputError(f"{plan.source}: a live source cannot be read twice; record a clip and compare on that")
+        plan, turn, shelf, notes = _fit(plan, iter(source), name=source.info.name)
+        truth = None if plan.ground_truth is None else read_truth(plan.ground_truth, video=source.info.name)
+        race = _Race(stack, plan, built, shelf, truth, device=device)
+        on_progress(Progress("warming up", 0.0))
+        race.warm_up()
+        turns = race.run(turn, on_progress)
+        results = race.results(turn)
+    if truth is not None and not any(result.accuracy for result in results):
+        raise DataError(f"{truth.path}: labels none of the first {turns * turn + 1} frames of {source.info.name}")
+    if plan.memory:
+        results = _with_memory(plan, results, built, on_progress)
+    return BenchResult(
+        source=source.info.name,
+        size=source.info.size,
+        frames=turns * turn,
+        turns=turns,
+        variants=tuple(results),
+        machine=describe_machine(device),
+        weights={name: model.weights_description for name, model in built.items()},
+        random_models=tuple(name for name, model in built.items() if model.is_random),
+        notes=(*notes, *source.notes.lines()),
+    )
+
+
+def _fit(plan: BenchPlan, frames: Iterator[Frame], *, name: str) -> tuple[BenchPlan, int, Shelf, list[str]]:
+    """The plan cut down to what the source holds, the length of a turn, and the frames."""
+    shelf = Shelf(frames, limit=1 + plan.frames + MAX_INTERVAL)
+    turn = turn_length(plan.intervals, frames=plan.frames)
+    measured = min(plan.frames, shelf.fill(1 + turn) - 1)
+    if measured < 1:
+        raise InputError(f"{name}: expected at least 2 frames to compare, got {measured + 1}")
+    intervals = tuple(interval for interval in plan.intervals if interval <= measured)
+    dropped = sorted(set(plan.intervals) - set(intervals))
+    notes = []
+    if dropped:
+        longest = ", ".join(map(str, dropped))
+        notes.append(f"{measured} frames are too few for a key interval of {longest}: left out")
+    return replace(plan, intervals=intervals), turn_length(intervals, frames=measured), shelf, notes
+
+
+class _Race:
+    """All contenders over the frames of one source."""
+
+    def __init__(
+        self,
+        stack: ExitStack,
+        plan: BenchPlan,
+        built: dict[str, BuiltModel],
+        shelf: Shelf,
+        truth: Truth | None,
+        *,
+        device: str,
+    ) -> None:
+        self._plan, self._shelf, self._truth = plan, shelf, truth
+        own = {name: choose_flow(None, model, device=device) for name, model in built.items()}
+        flows = {name: choose_flow(name, built[plan.models[0]], device=device) for name in plan.flows}
+        folder = Path(stack.enter_context(tempfile.TemporaryDirectory())) if plan.end_to_end else None
+        self.contenders: list[_Contender] = []
+        for variant in plan.variants({name: flow.name for name, flow in own.items()}):
+            model = built[variant.model]
+            flow = flows.get(variant.flow or "", own[variant.model])
+            pipeline = None
+            if folder is not None:
+                keep = keeper(model.model.categories, classes=(), score_threshold=DRAWN_SCORE)
+                lane = PipelineLane(variant, model.model, flow, source=plan.source, folder=folder, keep=keep)
+                pipeline = stack.enter_context(lane)
+            is_judged = truth is not None and truth.task is model.model.task
+            self.contenders.append(
+                _Contender(
+                    variant,
+                    model,
+                    flow,
+                    NetworkLane(variant, model.model, flow, shelf.reader()),
+                    pipeline,
+                    make_judge(model.model.task, model.model.categories),
+                    make_judge(model.model.task, model.model.categories) if is_judged else None,
+                )
+            )
+
+    def warm_up(self) -> None:
+        """Run each pair of model and flow once, then each contender's first frame; nothing of it is kept."""
+        frames = self._shelf.first(WARM_UP)
+        seen = set()
+        for contender in self.contenders:
+            pair = (contender.variant.model, contender.variant.flow)
+            if not contender.variant.is_baseline and pair not in seen:
+                seen.add(pair)
+                engine = Engine(contender.built.model, contender.flow, FixedInterval(WARM_UP - 1), two_sided=True)
+                for _ in engine.run(frames):
+                    pass
+            contender.network.turn(1)
+            contender.network.forget()
+            if contender.pipeline is not None:
+                contender.pipeline.turn(1)
+                contender.pipeline.forget()
+
+    def run(self, turn: int, on_progress: Callable[[Progress], None]) -> int:
+        """Let all contenders run their turns, each time another one first; gives how many turns there were."""
+        wanted = max(1, self._plan.frames // turn)
+        total = wanted * sum(contender.weight for contender in self.contenders)
+        done, turns = 0.0, 0
+        while turns < wanted and self._shelf.fill(1 + (turns + 1) * turn) >= 1 + (turns + 1) * turn:
+            first = turns % len(self.contenders)
+            order = self.contenders[first:] + self.contenders[:first]
+            results = {}
+            for contender in order:
+                on_progress(Progress(f"{contender.variant.model}, {contender.variant.label}", done / total))
+                results[contender.variant] = self._network_turn(contender, turn)
+                if contender.pipeline is not None:
+                    contender.pipeline_seconds.append(contender.pipeline.turn(turn))
+                done += contender.weight
+            for contender in order:
+                self._judge(contender, results[contender.variant], results[Variant(contender.variant.model)])
+            turns += 1
+        on_progress(Progress("done", 1.0))
+        return turns
+
+    def _network_turn(self, contender: _Contender, turn: int) -> list[FrameResult]:
+        done = contender.network.turn(turn)
+        contender.network_seconds.append(done.seconds)
+        contender.key_frames += sum(result.is_key for result in done.results)
+        return done.results
+
+    def _judge(self, contender: _Contender, found: list[FrameResult], full: list[FrameResult]) -> None:
+        for result, reference in zip(found, full, strict=True):
+            contender.agreement.against(result, reference.prediction)
+            if contender.accuracy is not None and self._truth is not None:
+                contender.accuracy.against_truth(result, self._truth)
+
+    def results(self, turn: int) -> list[VariantResult]:
+        """What came of it."""
+        baselines = {c.variant.model: c for c in self.contenders if c.variant.is_baseline}
+        return [_result(contender, baselines[contender.variant.model], turn) for contender in self.contenders]
+
+
+def _result(contender: _Contender, baseline: _Contender, turn: int) -> VariantResult:
+    watch, frames = contender.network.watch, turn * len(contender.network_seconds)
+    stage_ms = {stage: 1000 * watch.seconds(stage) / frames for stage in NETWORK_STAGES}
+    end_to_end = None
+    if contender.pipeline is not None:
+        stage_ms |= {stage: 1000 * contender.pipeline.watch.seconds(stage) / frames for stage in FILE_STAGES}
+        end_to_end = Speed.of(contender.pipeline_seconds, baseline.pipeline_seconds, frames=turn)
+    keys, carried = len(watch.samples["head on key"]), len(watch.samples["head"])
+    return VariantResult(
+        variant=contender.variant,
+        frames=frames,
+        key_frames=contender.key_frames,
+        network=Speed.of(contender.network_seconds, baseline.network_seconds, frames=turn),
+        end_to_end=end_to_end,
+        latency=Latency.of(contender.network.latencies),
+        stage_ms=stage_ms,
+        key_ms=_mean_ms(watch, ("prepare", "features", "head on key"), keys) or 0.0,
+        propagated_ms=_mean_ms(watch, ("flow", "warp", "head"), carried),
+        agreement=contender.agreement.scores(),
+        accuracy={} if contender.accuracy is None else contender.accuracy.scores(),
+    )
+
+
+def _mean_ms(watch: Stopwatch, stages: tuple[str, ...], count: int) -> float | None:
+    return 1000 * sum(watch.seconds(stage) for stage in stages) / count if count else None
+
+
+def _with_memory(
+    plan: BenchPlan,
+    results: list[VariantResult],
+    built: dict[str, BuiltModel],
+    on_progress: Callable[[Progress], None],
+) -> list[VariantResult]:
+    measured = []
+    for number, result in enumerate(results):
+        variant = result.variant
+        on_progress(Progress(f"memory of {variant.model}, {variant.label}", number / len(results)))
+        options = {
+            "source": plan.source,
+            "task": str(built[variant.model].model.task),
+            "model": variant.model,
+            "weights": str(plan.weights),
+            "device": plan.device,
+            "schedule": "adaptive" if variant.interval is None else "fixed",
+            "key_interval": variant.interval or 1,
+            "causal": not variant.two_sided,
+            "flow": variant.flow if plan.flows else None,
+        }
+        memory = measure_memory(options, frames=2 + (variant.interval or MAX_INTERVAL))
+        measured.append(replace(result, peak_bytes=memory.resident, peak_gpu_bytes=memory.gpu))
+    return measured
