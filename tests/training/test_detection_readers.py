@@ -8,7 +8,8 @@ import numpy as np
 import pytest
 
 from dffcli.errors import DataError
-from dffcli.training.detection_readers import kept_sequences, read_detection_data
+from dffcli.training.detection_readers import read_detection_data
+from dffcli.training.detection_source import parse_detection_source
 
 
 def write_picture(path: Path, size: tuple[int, int] = (20, 40)) -> Path:
@@ -116,7 +117,7 @@ def test_a_broken_yolo_line_is_named(tmp_path: Path) -> None:
     (tmp_path / "labels").mkdir()
     (tmp_path / "labels" / "a.txt").write_text("0 0.5 0.5 0.5 0.5\n0 0.5 zero\n")
     with pytest.raises(DataError, match=r"a\.txt:2: expected 5 numbers"):
-        read_detection_data(tmp_path)
+        read_detection_data(tmp_path, names=["dog"])
 
 
 def test_mot_persons_have_identities_and_ignored_rows(tmp_path: Path) -> None:
@@ -184,6 +185,34 @@ def test_what_is_no_data_set_is_said(tmp_path: Path) -> None:
         read_detection_data(tmp_path / "nowhere")
 
 
-def test_sequences_are_left_out_by_the_start_of_their_name(tmp_path: Path) -> None:
-    data = read_detection_data(write_json(tmp_path / "a.json", coco()))
-    assert [s.name for s in kept_sequences(data, exclude=["a."]).sequences] == ["b.jpg"]
+def test_yolo_classes_need_names(tmp_path: Path) -> None:
+    write_picture(tmp_path / "images" / "a.jpg")
+    (tmp_path / "labels").mkdir()
+    with pytest.raises(DataError, match="need names"):
+        read_detection_data(tmp_path)
+
+
+def test_a_source_keeps_and_leaves_out_by_name(tmp_path: Path) -> None:
+    path = write_json(tmp_path / "set.json", coco())
+    source = parse_detection_source(f"{path}:{tmp_path / 'elsewhere'},share=2.5,without=a*|c*")
+    assert (source.share, source.name) == (2.5, "set")
+    (kept,) = source.read().sequences
+    assert kept.frames[0].path == tmp_path / "elsewhere" / "b.jpg"
+    with pytest.raises(DataError, match="nothing is left of 2"):
+        parse_detection_source(f"{path},only=z*").read()
+
+
+def test_a_source_names_yolo_classes_from_a_file(tmp_path: Path) -> None:
+    write_picture(tmp_path / "set" / "images" / "a.jpg")
+    (tmp_path / "set" / "labels").mkdir()
+    (tmp_path / "names.txt").write_text("dog\n\ncat\n")
+    source = parse_detection_source(f"{tmp_path / 'set'},names={tmp_path / 'names.txt'}")
+    assert source.read().categories == ((0, "dog"), (1, "cat"))
+    with pytest.raises(DataError, match="class name a line"):
+        parse_detection_source(f"{tmp_path / 'set'},names={tmp_path / 'nowhere.txt'}").read()
+
+
+@pytest.mark.parametrize("text", ["", "a.json,share", "a.json,share=0", "a.json,share=x", "a.json,colour=red"])
+def test_a_source_that_does_not_read_is_said(text: str) -> None:
+    with pytest.raises(DataError, match=r"expected|no value"):
+        parse_detection_source(text)

@@ -6,7 +6,7 @@ from importlib import import_module
 
 import typer
 
-COMMANDS: tuple[str, ...] = ("dffcli.cli.eval_segment",)
+COMMANDS: tuple[str, ...] = ("dffcli.cli.eval_segment", "dffcli.cli.eval_detect")
 """Modules with a `register(app)` for what can be measured."""
 
 

@@ -63,7 +63,7 @@ def eval_segment(
     from dffcli.training.segment_source import parse_source
     from dffcli.types import Task
 
-    wanted = _intervals(intervals)
+    wanted = options.parse_intervals(intervals)
     where = parse_source(source)
     pictures = where.pictures()
     place = resolve_device(device)
@@ -95,16 +95,6 @@ def eval_segment(
         facts = {"model": built.model.name, "weights": built.weights_description, "flow": estimator.name}
         content = {**facts, "source": source, "scores": {name: asdict(score) for name, score in scores.items()}}
         json_file.write_text(json.dumps(content, indent=2) + "\n", encoding="utf-8")
-
-
-def _intervals(text: str) -> list[int]:
-    try:
-        found = [int(part) for part in text.split(",")]
-    except ValueError as error:
-        raise typer.BadParameter(f"expected whole numbers between commas, got {text!r}") from error
-    if min(found) < 1:
-        raise typer.BadParameter(f"expected intervals of at least 1, got {text!r}")
-    return found
 
 
 def _print(scores: dict[str, SegmentScore], *, title: str) -> None:

@@ -52,6 +52,17 @@ def parse_weights(text: str) -> Weights:
     return "random" if text == "random" else Path(text)
 
 
+def parse_intervals(text: str) -> list[int]:
+    """Key intervals from `1,5,10`."""
+    try:
+        found = [int(part) for part in text.split(",")]
+    except ValueError as error:
+        raise typer.BadParameter(f"expected whole numbers between commas, got {text!r}") from error
+    if min(found) < 1:
+        raise typer.BadParameter(f"expected intervals of at least 1, got {text!r}")
+    return found
+
+
 def split_names(text: str) -> tuple[str, ...]:
     """Names between commas."""
     return tuple(name for name in (part.strip() for part in text.split(",")) if name)

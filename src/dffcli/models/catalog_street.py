@@ -16,4 +16,17 @@ ENTRIES: tuple[ModelEntry, ...] = (
         license="MIT (code); trained on CamVid and other research data, see weights/README.md",
         is_bundled=True,
     ),
+    ModelEntry(
+        name="street-det",
+        task=Task.DETECT,
+        builder="dffcli.models.street_det_model:build",
+        category_set="street-objects",
+        cut="after the towers: 6 class logits and 4 distances at strides 8, 16 and 32; the task network chooses "
+        "the best places and drops doubles",
+        weights_source="bundled; made by `dff train detect` from random initial values (weights/README.md)",
+        weights_file="street-det.safetensors",
+        weights_bytes=8_585_048,
+        license="MIT (code); trained on COCO and other research data, see weights/README.md",
+        is_bundled=True,
+    ),
 )

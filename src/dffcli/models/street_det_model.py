@@ -207,6 +207,18 @@ def build(name: str, *, weights: Weights = "default", device: str = "cpu") -> Bu
     return BuiltModel(model, description)
 
 
+def initialise(network: StreetDetector, path: Path) -> None:
+    """Take over from a detector's file whatever fits; the class layers stay new where the classes are others.
+
+    Raises:
+        WeightsError: the file is not a street detector's, or its backbone is another one.
+    """
+    file = load_network(path, kinds=(KIND,))
+    mine = network.state_dict()
+    anew = {} if file.description["classes"] == network.classes else {n: mine[n] for n in mine if "class_logits" in n}
+    fill_module(network, file.tensors | anew, source=str(path))
+
+
 def export(path: Path, network: StreetDetector, *, categories: tuple[Category, ...], **facts: Any) -> None:
     """Write a trained detector, its norms not yet folded, to a file that `build` takes."""
     save_network(path, network, kind=KIND, categories=categories, description=describe(network, **facts))

@@ -50,6 +50,15 @@ class PictureSizes:
         if not sides or any(side < 32 or side % 32 for side in sides):
             raise DataError(f"expected sides of training pictures that are multiples of 32, got {sides}")
 
+    @classmethod
+    def for_input(cls, size: int) -> PictureSizes:
+        """Sides that suit a network that will run on pictures with this long side: from half of it to 7/8."""
+
+        def sides(*eighths: float) -> tuple[int, ...]:
+            return tuple(sorted({max(1, round(size * e / 8 / 32)) * 32 for e in eighths}))
+
+        return cls(((0.35, sides(4, 4.5, 5)), (0.8, sides(5, 5.5, 6)), (1.0, sides(6, 6.5, 7))))
+
     def draw(self, progress: float, rng: np.random.Generator) -> int:
         """A side for a batch at this share of the steps."""
         sides = next((sides for until, sides in self.stages if progress <= until), self.stages[-1][1])

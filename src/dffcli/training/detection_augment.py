@@ -48,6 +48,11 @@ class LabelWeights:
     full_from: float = 0.5
     least: float = 0.5
 
+    @classmethod
+    def from_confidence(cls, ignored_below: float) -> LabelWeights:
+        """Full weight from a little above the confidence below which labels are ignored."""
+        return cls(ignored_below, min(1.0, ignored_below + 0.15))
+
     def __call__(self, labels: BoxLabels) -> Float32Array:
         """Weights `[N]`, 0 for ignored labels."""
         rise = (labels.confidences - self.ignored_below) / max(self.full_from - self.ignored_below, 1e-6)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -106,9 +106,6 @@ def read_yolo(labels: Path, images: Path, *, names: Sequence[str] = ()) -> Detec
     Raises:
         DataError: a line is not five numbers, or a class has no name.
     """
-    if not names and (labels.parent / "names.txt").is_file():
-        names = (labels.parent / "names.txt").read_text(encoding="utf-8").split("\n")
-    names = [name.strip() for name in names if name.strip()]
     pictures = sorted(p for p in images.rglob("*") if p.suffix.lower() in PICTURE_SUFFIXES)
     if not pictures:
         raise DataError(f"{images}: no pictures there")
@@ -127,8 +124,9 @@ def read_yolo(labels: Path, images: Path, *, names: Sequence[str] = ()) -> Detec
         sequences.append(LabelledSequence(str(picture.relative_to(images)), (LabelledFrame(picture, found),)))
     if names and highest >= len(names):
         raise DataError(f"{labels}: class {highest} occurs, but only {len(names)} names are given")
-    named = names or [str(number) for number in range(highest + 1)]
-    return DetectionData(tuple(sequences), tuple(enumerate(named)))
+    if not names:
+        raise DataError(f"{labels}: the classes need names: give a file with one a line (names=FILE)")
+    return DetectionData(tuple(sequences), tuple(enumerate(names)))
 
 
 def read_mot(folder: Path) -> DetectionData:
@@ -205,11 +203,3 @@ def _load_json(path: Path) -> Any:
     if not isinstance(content, dict) or not {"images", "categories"} <= content.keys():
         raise DataError(f"{path}: expected COCO JSON with `images`, `annotations` and `categories`")
     return content
-
-
-def kept_sequences(data: DetectionData, *, exclude: Iterable[str] = ()) -> DetectionData:
-    """The data without the sequences whose names begin with one of `exclude`."""
-    starts = tuple(exclude)
-    if not starts:
-        return data
-    return DetectionData(tuple(s for s in data.sequences if not s.name.startswith(starts)), data.categories)

@@ -1,0 +1,179 @@
+"""`dff train detect`."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, cast
+
+import typer
+
+from dffcli.cli import train_options as options
+from dffcli.cli.options import split_names
+
+if TYPE_CHECKING:
+    from dffcli.training.detection_data import DetectionData
+    from dffcli.types import Category
+
+DATA = "What to learn from"
+SOURCE_HELP = (
+    "A COCO or CocoVID JSON file (its pictures in images/ beside it, or after a colon: boxes.json:PICTURES), or a "
+    "folder in ImageNet VID/DET's, MOTChallenge's or YOLO's layout."
+)
+
+Data = Annotated[
+    list[str],
+    typer.Option(
+        "--data",
+        metavar="SOURCE",
+        rich_help_panel=DATA,
+        help=f"{SOURCE_HELP} May be repeated, and may be followed by ',share=2' (how often its pictures are shown), "
+        "',only=A*|B*', ',without=C*' (names), ',names=FILE' (YOLO's classes, one a line).",
+    ),
+]
+Validate = Annotated[
+    list[str] | None,
+    typer.Option("--validate", metavar="SOURCE", rich_help_panel=DATA, help="What to measure on; written like --data."),
+]
+Classes = Annotated[
+    str | None,
+    typer.Option(
+        metavar="A,B,...",
+        rich_help_panel=DATA,
+        help="What to find, by the names in the data, or a known set: street-objects. All of the first source's "
+        "classes if not given.",
+    ),
+]
+MinConfidence = Annotated[
+    float,
+    typer.Option(
+        min=0.0,
+        max=1.0,
+        metavar="X",
+        rich_help_panel=DATA,
+        help="Boxes with a lower `score` in the data are neither learned nor held against a find.",
+    ),
+]
+InputSize = Annotated[
+    int, typer.Option(min=64, metavar="N", rich_help_panel=DATA, help="Long side of the pictures it will run on.")
+]
+Init = Annotated[
+    Path | None,
+    typer.Option(
+        exists=True,
+        dir_okay=False,
+        metavar="FILE",
+        rich_help_panel=options.LEARN,
+        help="Start from this network: all of it that fits (other classes start anew).",
+    ),
+]
+
+
+def register(app: typer.Typer) -> None:
+    """Add the command."""
+    app.command("detect")(train_detect)
+
+
+def train_detect(
+    run: options.RunFolder,
+    data: Data,
+    validate: Validate = None,
+    classes: Classes = None,
+    min_confidence: MinConfidence = 0.35,
+    input_size: InputSize = 512,
+    init: Init = None,
+    steps: options.Steps = 8000,
+    batch_size: options.BatchSize = 10,
+    learning_rate: options.LearningRate = 1.5e-3,
+    optimizer: options.OptimizerOption = options.Optimizer.ADAMW,
+    weight_decay: options.WeightDecay = 0.03,
+    rate_schedule: options.RateScheduleOption = options.RateSchedule.COSINE,
+    warmup: options.Warmup = 300,
+    average_decay: options.AverageDecay = 0.998,
+    clip_norm: options.ClipNorm = 10.0,
+    validate_every: options.ValidateEvery = 1000,
+    precision: options.PrecisionOption = options.Precision.AUTO,
+    seed: options.Seed = 0,
+    device: options.DeviceOption = "auto",
+    resume: options.Resume = False,
+    export: options.Export = None,
+    quiet: options.QuietOption = False,
+) -> None:
+    """Train the street detector from random initial values (or --init) on pictures with boxes.
+
+    The run's folder receives checkpoint.pt, log.jsonl, losses.png and, at the end, network.safetensors, which
+    `dff detect --model street-det --weights` takes. Killed at any moment, the same command with --resume goes on as
+    if nothing happened.
+    """
+    import torch
+
+    from dffcli.models import street_det_model
+    from dffcli.models.street_det import StreetDetector
+    from dffcli.pipeline import resolve_device
+    from dffcli.training.detect import DetectionSet, DetectObjective, DetectSettings, PictureSizes
+    from dffcli.training.detection_augment import LabelWeights
+    from dffcli.training.detection_source import parse_detection_source
+    from dffcli.training.fit import FitSettings, fit
+
+    sources = [parse_detection_source(text) for text in data]
+    sets = [DetectionSet(source.read(), source.share) for source in sources]
+    validation = {source.name: source.read() for source in map(parse_detection_source, validate or [])}
+    categories = choose_categories(classes, sets[0].data)
+    settings = DetectSettings(
+        steps,
+        batch_size=batch_size,
+        sizes=PictureSizes.for_input(input_size),
+        label_weights=LabelWeights.from_confidence(min_confidence),
+        validation_size=input_size,
+    )
+    torch.manual_seed(seed)
+    network = StreetDetector(classes=len(categories))
+    if init is not None:
+        street_det_model.initialise(network, init)
+    with options.follow(steps=steps, quiet=quiet) as on_step:
+        result = fit(
+            DetectObjective(network, categories=categories, sets=sets, validation=validation, settings=settings),
+            FitSettings(
+                steps=steps,
+                learning_rate=learning_rate,
+                optimizer=optimizer.value,
+                weight_decay=weight_decay,
+                warmup_steps=warmup,
+                schedule=rate_schedule.value,
+                average_decay=average_decay,
+                clip_norm=clip_norm,
+                precision=precision.value,
+                validate_every=validate_every,
+                seed=seed,
+            ),
+            folder=run,
+            device=resolve_device(device),
+            resume=resume,
+            on_step=on_step,
+        )
+    target = export or run / "network.safetensors"
+    learned = cast(StreetDetector, result.module)
+    street_det_model.export(target, learned, categories=categories, input_size=input_size, steps=result.step)
+    if not quiet:
+        typer.echo(
+            f"{target}: the network after {result.step} steps; "
+            f"try  dff detect VIDEO --model street-det --weights {target}"
+        )
+
+
+def choose_categories(classes: str | None, data: DetectionData) -> tuple[Category, ...]:
+    """What to find: a known set, names that the data has, or all that it has."""
+    from dffcli.models.labels import CATEGORY_SETS
+    from dffcli.types import Category
+
+    if classes is not None and classes in CATEGORY_SETS:
+        return CATEGORY_SETS[classes]
+    known = {name.lower(): (number, name) for number, name in data.categories}
+    wanted = list(known) if classes is None else [name.lower() for name in split_names(classes)]
+    unknown = [name for name in wanted if name not in known]
+    if unknown or not wanted:
+        raise typer.BadParameter(
+            f"the data has no {', '.join(unknown) or 'classes'}, only {', '.join(known) or 'nothing'}",
+            param_hint="--classes",
+        )
+    rows = [known[name] for name in wanted]
+    return tuple(Category(number, name, options.distinct_color(i)) for i, (number, name) in enumerate(rows))
