@@ -8,12 +8,14 @@ from typing import Any
 
 import typer
 
+from dffcli.cli.batch import find_videos, outputs_for, run_batch
 from dffcli.cli.console import Console, print_report
 from dffcli.cli.options import ScheduleName, parse_seconds, parse_weights, split_names
 from dffcli.errors import VideoDecodeError
 from dffcli.io.atomic import atomic_path, writing
 from dffcli.outputs.sink import OutputOptions
 from dffcli.pipeline import RunConfig, annotate
+from dffcli.report import RunReport
 from dffcli.types import Task
 
 
@@ -23,10 +25,13 @@ def run(task: Task, **options: Any) -> None:
     Raises:
         DFFError: as `dffcli.pipeline.annotate`.
     """
+    videos = find_videos(options["source"])
+    if videos:
+        _run_all(task, videos, **options)
+        return
     config = make_config(task, **options)
     report_path: Path | None = options["report"]
-    with Console(quiet=options["quiet"]) as console:
-        report = annotate(config, on_start=console.start, on_frame=console.advance)
+    report = _annotate(config, quiet=options["quiet"])
     if report_path is not None:
         with atomic_path(report_path) as part, writing(report_path):
             part.write_text(json.dumps(report.to_json(), indent=2) + "\n")
@@ -34,6 +39,23 @@ def run(task: Task, **options: Any) -> None:
         print_report(report, outputs=config.outputs)
     if report.broke is not None:
         raise VideoDecodeError(f"{report.broke}; the {report.frames} frames before are written")
+
+
+def _annotate(config: RunConfig, *, quiet: bool) -> RunReport:
+    with Console(quiet=quiet) as console:
+        return annotate(config, on_start=console.start, on_frame=console.advance)
+
+
+def _run_all(task: Task, videos: list[Path], **options: Any) -> None:
+    if options["report"] is not None:
+        raise typer.BadParameter("--report is for one video; its figures are in the summary of several")
+
+    def run_one(video: Path, output: str) -> RunReport:
+        config = make_config(task, **{**options, "source": str(video), "output": [output]})
+        return _annotate(config, quiet=options["quiet"])
+
+    outputs = outputs_for(videos, options["output"], format=options["format"])
+    run_batch(videos, outputs, run_one, quiet=options["quiet"])
 
 
 def make_config(task: Task, **options: Any) -> RunConfig:
