@@ -28,7 +28,7 @@ from dffcli.schedule import MAX_INTERVAL, Adaptive, FixedInterval
 from dffcli.timing import Stopwatch, TimedFlow, TimedModel, TimedWarp
 from dffcli.types import Category, Frame, FrameResult, Prediction, SegmentationMap, SourceInfo, Task
 
-DEFAULT_MODELS = {Task.DETECT: "fasterrcnn_mobilenet_v3_large_320_fpn", Task.SEGMENT: "street-seg"}
+DEFAULT_MODELS = {Task.DETECT: "street-det", Task.SEGMENT: "street-seg"}
 DEFAULT_FLOW = "dis"
 DEFAULT_INTERVAL = 10  # frames; the paper's for detection
 UNLABELLED = 255  # category id of a pixel whose class was not asked for

@@ -17,29 +17,7 @@ from dffcli.errors import DFFError, InputError
 from dffcli.outputs.kinds import FORMATS
 from dffcli.report import RunReport
 
-VIDEO_SUFFIXES = frozenset(
-    [
-        ".mp4",
-        ".mkv",
-        ".mov",
-        ".webm",
-        ".avi",
-        ".m4v",
-        ".mpg",
-        ".mpeg",
-        ".ts",
-        ".m2ts",
-        ".mts",
-        ".wmv",
-        ".flv",
-        ".3gp",
-        ".ogv",
-        ".h264",
-        ".hevc",
-        ".mxf",
-        ".vob",
-    ]
-)
+VIDEO_SUFFIXES = (".mp4", ".mkv", ".mov", ".webm", ".avi", ".m4v", ".mpg", ".mpeg", ".ts", ".m2ts", ".wmv", ".flv")
 
 
 @dataclass(frozen=True, slots=True)
