@@ -25,7 +25,7 @@ Input = Annotated[
 TaskName = Annotated[Task | None, typer.Option(rich_help_panel=o.WHAT, help="Only models for this task.")]
 Models = Annotated[
     str | None,
-    typer.Option(metavar="A,B", rich_help_panel=o.WHAT, help="Networks to compare. [default: the task's default]"),
+    typer.Option(metavar="A,B", rich_help_panel=o.WHAT, help="Networks to compare. (default: the task's own)"),
 ]
 GroundTruth = Annotated[
     Path | None,
@@ -49,7 +49,9 @@ CausalToo = Annotated[
 Flows = Annotated[
     str | None,
     typer.Option(
-        metavar="A,B", rich_help_panel=o.KEYS, help="Flows to compare: dis, none, ... [default: dis, or the model's]"
+        metavar="A,B",
+        rich_help_panel=o.KEYS,
+        help="Flows to compare: dis, none, ... (default: dis, or the model's own)",
     ),
 ]
 NetworkOnly = Annotated[

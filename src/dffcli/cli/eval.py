@@ -17,4 +17,4 @@ def register(app: typer.Typer) -> None:
     )
     for module in COMMANDS:
         import_module(module).register(group)
-    app.add_typer(group, name="eval")
+    app.add_typer(group, name="eval", rich_help_panel="Measure")

@@ -118,13 +118,13 @@ Schedule = Annotated[
     ScheduleName | None,
     typer.Option(
         rich_help_panel=KEYS,
-        help="fixed: every N frames. adaptive: where the carried result can no longer be trusted. [default: adaptive]",
+        help="fixed: every N frames. adaptive: where the carried result can no longer be trusted. (default: adaptive)",
     ),
 ]
 MaxInterval = Annotated[
     int | None,
     typer.Option(
-        min=1, metavar="N", rich_help_panel=KEYS, help="Longest interval of the adaptive schedule. [default: 30]"
+        min=1, metavar="N", rich_help_panel=KEYS, help="Longest interval of the adaptive schedule. (default: 30)"
     ),
 ]
 Causal = Annotated[
@@ -139,7 +139,7 @@ Flow = Annotated[
         metavar="NAME",
         rich_help_panel=KEYS,
         help="Optical flow: dis, dis-fast, dis-fine, farneback, raft_small, raft_large, none. "
-        "[default: dis, or the model's own]",
+        "(default: dis, or the model's own)",
     ),
 ]
 Classes = Annotated[str | None, typer.Option(metavar="A,B", rich_help_panel=WHAT, help="Only these classes, by name.")]

@@ -18,4 +18,4 @@ def register(app: typer.Typer) -> None:
     )
     for module in COMMANDS:
         import_module(module).register(group)
-    app.add_typer(group, name="train")
+    app.add_typer(group, name="train", rich_help_panel="Networks")

@@ -30,7 +30,7 @@ def register(app: typer.Typer) -> None:
     group.command("verify")(verify)
     group.command("fetch")(fetch)
     group.command("import")(import_)
-    app.add_typer(group, name="weights")
+    app.add_typer(group, name="weights", rich_help_panel="Networks")
 
 
 def list_weights() -> None:
