@@ -13,6 +13,7 @@ import torch
 from torch import Tensor, nn
 
 from dffcli.errors import DataError, WeightsError
+from dffcli.training.ahead import batches_ahead
 from dffcli.training.checkpoint import load_checkpoint
 from dffcli.training.fit import FitSettings, StepReport, fit, learning_rate_at
 from dffcli.training.log import read_log
@@ -105,7 +106,7 @@ fit(LineObjective(), settings, folder=Path(sys.argv[1]), resume=sys.argv[3] == "
     subprocess.run(command("whole", "fast", "new"), env=environment, check=True)
     process = subprocess.Popen(command("killed", "slow", "new"), env=environment)
     log = tmp_path / "killed/log.jsonl"
-    deadline = time.monotonic() + 60
+    deadline = time.monotonic() + 300
     while not (log.exists() and len(log.read_text().splitlines()) >= 8) and time.monotonic() < deadline:
         time.sleep(0.01)
     process.send_signal(signal.SIGKILL)
@@ -149,6 +150,28 @@ def test_the_rate_rises_then_falls_to_zero() -> None:
         assert max(rates) == rates[10] == pytest.approx(1.0)
         assert rates[10:] == sorted(rates[10:], reverse=True)
         assert rates[100] == pytest.approx(0.0, abs=1e-9)
+
+
+@pytest.mark.parametrize("threads", [0, 1, 3])
+def test_batches_made_ahead_come_in_order(threads: int) -> None:
+    def make(step: int) -> Batch:
+        time.sleep(0.002 * (step % 3))
+        return {"step": step}
+
+    found = [batch["step"] for batch in batches_ahead(make, first=2, last=12, threads=threads)]
+    assert found == list(range(2, 12))
+
+
+def test_a_batch_that_fails_ends_the_run_with_its_error() -> None:
+    def make(step: int) -> Batch:
+        if step == 3:
+            raise DataError("broken.png: not a readable picture")
+        return {"step": step}
+
+    batches = batches_ahead(make, first=0, last=9, threads=2)
+    assert [next(batches)["step"] for _ in range(3)] == [0, 1, 2]
+    with pytest.raises(DataError, match=r"broken\.png"):
+        next(batches)
 
 
 def test_a_frozen_network_cannot_be_trained(tmp_path: Path) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import os
 import time
 from collections.abc import Callable
 from copy import deepcopy
@@ -14,12 +15,15 @@ import torch
 from torch import Tensor, nn
 
 from dffcli.errors import DataError
+from dffcli.training.ahead import batches_ahead
 from dffcli.training.checkpoint import load_checkpoint, save_checkpoint
 from dffcli.training.log import RunLog, plot_log, read_log
 from dffcli.training.objective import Batch, Objective
 
 CHECKPOINT, LOG, PLOT = "checkpoint.pt", "log.jsonl", "losses.png"
 """What a run's folder holds."""
+
+MOST_THREADS = 8  # that make batches for a GPU; a CPU is busy enough with the network
 
 
 @dataclass(frozen=True, slots=True)
@@ -227,9 +231,15 @@ def fit(
     sums: dict[str, list[float]] = {}
     measures: dict[str, float] = {}
     saved_at = time.monotonic()
-    while run.step < settings.steps:
+    batches = batches_ahead(
+        lambda step: objective.batch(step, seed=settings.seed),
+        first=run.step,
+        last=settings.steps,
+        threads=0 if run.device.type == "cpu" else min(MOST_THREADS, os.cpu_count() or 1),
+    )
+    for batch in batches:
         run.module.train()
-        losses, rate = run.advance(objective.batch(run.step, seed=settings.seed))
+        losses, rate = run.advance(batch)
         for name, value in losses.items():
             sums.setdefault(name, []).append(value)
         is_last = run.step == settings.steps
