@@ -12,13 +12,12 @@ from dffcli.models.paper import faster_rcnn, rfcn
 from dffcli.models.paper.deeplab import DeeplabNetwork
 from dffcli.models.paper.faster_rcnn import FasterRcnnNetwork
 from dffcli.models.paper.flownet import FeatureFlow, PlainFlow
-from dffcli.models.paper.prepare import CITYSCAPES, MMTRACKING, VID
+from dffcli.models.paper.prepare import CITYSCAPES, FLOW_PICTURE_MEAN, MMTRACKING, VID, InputRule
 from dffcli.models.paper.resnet import STRIDE
 from dffcli.models.paper.rfcn import Recogniser, RfcnNetwork
 from dffcli.types import Category, Detections, Features, FlowField, Frame, PreparedImage, SegmentationMap, Task
 
 SCORE_THRESHOLD = 1e-4  # smallest probability that the originals evaluate
-FLOW_PICTURE_MEAN = (0.411, 0.432, 0.450)  # of RGB 0..1, subtracted by mmtracking's flow network
 
 
 class RfcnModel:
@@ -29,20 +28,30 @@ class RfcnModel:
         network: in evaluation mode, on `device`.
         categories: in the network's order.
         device: where it runs.
+        rule: how frames are brought to the input.
     """
 
     task = Task.DETECT
 
-    def __init__(self, name: str, network: RfcnNetwork, *, categories: tuple[Category, ...], device: str) -> None:
+    def __init__(
+        self,
+        name: str,
+        network: RfcnNetwork,
+        *,
+        categories: tuple[Category, ...],
+        device: str,
+        rule: InputRule = VID,
+    ) -> None:
         self.name = name
         self.categories = categories
         self._network = network
         self._recogniser = Recogniser(network)
         self._device = device
+        self._rule = rule
 
     def prepare(self, frame: Frame) -> PreparedImage:
         """Short side 600, long side at most 1000."""
-        return VID.prepare(frame, device=self._device)
+        return self._rule.prepare(frame, device=self._device)
 
     def features(self, image: PreparedImage) -> Features:
         """N_feat: one map `[1, 1024, ceil(H/16), ceil(W/16)]`."""
@@ -59,7 +68,7 @@ class RfcnModel:
             overlap=0.3,
             limit=300,
         )
-        factor = VID.factor(image.frame.size)
+        factor = self._rule.factor(image.frame.size)
         return _detections(found.boxes / factor, found.scores, found.classes, self.categories, image.frame.size)
 
 

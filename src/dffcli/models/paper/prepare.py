@@ -65,6 +65,8 @@ class InputRule:
 
 MSRA_MEAN = (123.15, 115.90, 103.06)
 IMAGENET_MEAN, IMAGENET_STD = (123.675, 116.28, 103.53), (58.395, 57.12, 57.375)
+FLOW_PICTURE_MEAN = (0.411, 0.432, 0.450)
+"""Of RGB 0..1, subtracted by mmtracking's flow network."""
 
 VID = InputRule(600, 1000, MSRA_MEAN)
 """The paper's for ImageNet VID."""
