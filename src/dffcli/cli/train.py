@@ -6,7 +6,12 @@ from importlib import import_module
 
 import typer
 
-COMMANDS: tuple[str, ...] = ("dffcli.cli.train_segment", "dffcli.cli.train_detect", "dffcli.cli.train_flow")
+COMMANDS: tuple[str, ...] = (
+    "dffcli.cli.train_segment",
+    "dffcli.cli.train_detect",
+    "dffcli.cli.train_flow",
+    "dffcli.cli.train_paper",
+)
 """Modules with a `register(app)` for what can be trained."""
 
 

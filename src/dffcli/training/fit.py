@@ -33,11 +33,13 @@ class FitSettings:
     Attributes:
         steps: optimiser steps in all.
         learning_rate: its peak, reached after `warmup_steps`.
-        optimizer: `adamw`, or `sgd` with Nesterov momentum.
+        optimizer: `adamw`, or `sgd`.
         weight_decay: of convolution and linear weights; biases and norms have none.
         momentum: of SGD.
+        nesterov: whether SGD's momentum is Nesterov's.
         warmup_steps: over which the rate rises from zero.
-        schedule: `poly` (power 0.9) or `cosine`, both to zero; or `constant`.
+        schedule: `poly` (power 0.9) or `cosine`, both to zero; `drops`; or `constant`.
+        drops: shares of the steps after which `drops` divides the rate by 10.
         average_decay: of the exponential moving average of the weights, the one that is validated and exported.
         clip_norm: gradients longer than this, taken together, are shortened to it.
         precision: `float32`, `bfloat16`, or `auto`: float16 with loss scaling on CUDA, float32 elsewhere.
@@ -52,8 +54,10 @@ class FitSettings:
     optimizer: Literal["adamw", "sgd"] = "adamw"
     weight_decay: float = 0.02
     momentum: float = 0.9
+    nesterov: bool = True
     warmup_steps: int = 300
-    schedule: Literal["poly", "cosine", "constant"] = "poly"
+    schedule: Literal["poly", "cosine", "constant", "drops"] = "poly"
+    drops: tuple[float, ...] = (2 / 3,)
     average_decay: float = 0.999
     clip_norm: float = 10.0
     precision: Literal["auto", "float32", "bfloat16"] = "auto"
@@ -107,6 +111,9 @@ def learning_rate_at(step: int, settings: FitSettings) -> float:
             return settings.learning_rate * 0.5 * (1 + math.cos(math.pi * progress))
         case "constant":
             return settings.learning_rate
+        case "drops":
+            passed = sum(step >= share * settings.steps for share in settings.drops)
+            return float(settings.learning_rate * 0.1**passed)
 
 
 def _optimizer(module: nn.Module, settings: FitSettings) -> torch.optim.Optimizer:
@@ -118,7 +125,9 @@ def _optimizer(module: nn.Module, settings: FitSettings) -> torch.optim.Optimize
         {"params": [p for p in trained if p.ndim <= 1], "weight_decay": 0.0},
     ]
     if settings.optimizer == "sgd":
-        return torch.optim.SGD(groups, lr=settings.learning_rate, momentum=settings.momentum, nesterov=True)
+        return torch.optim.SGD(
+            groups, lr=settings.learning_rate, momentum=settings.momentum, nesterov=settings.nesterov
+        )
     return torch.optim.AdamW(groups, lr=settings.learning_rate)
 
 

@@ -28,6 +28,7 @@ from dffcli.training.paper_pairs import MAX_OFFSET, carried_features, draw_pair,
 from dffcli.types import Category, Float32Array, UInt8Array
 
 VALIDATION_INTERVAL = 10  # frames
+FRAMES_A_VIDEO = 15  # a video counts as much as so many stills, however long it is
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,6 +54,7 @@ class _Example:
     labels: BoxLabels
     earlier: tuple[Path, ...]
     is_video: bool
+    share: float  # how often it is drawn, relative to the others
 
 
 class PaperDetectObjective:
@@ -91,6 +93,8 @@ class PaperDetectObjective:
         ]
         if not self._examples:
             raise DataError("nothing to learn from: no labelled frame has an object of the network's categories")
+        shares = np.array([example.share for example in self._examples])
+        self._shares = shares / shares.sum()
 
     @property
     def module(self) -> nn.Module:
@@ -100,7 +104,7 @@ class PaperDetectObjective:
     def batch(self, step: int, *, seed: int) -> Batch:
         """Pairs of frames `[1, 3, H, W]` less their mean, with the labelled frame's objects in input pixels."""
         rng = np.random.default_rng([seed, step])
-        drawn = rng.integers(len(self._examples), size=self.settings.pairs)
+        drawn = rng.choice(len(self._examples), size=self.settings.pairs, p=self._shares)
         items = [self._item(self._examples[int(number)], rng) for number in drawn]
         return {"items": items, "seed": int(rng.integers(2**31))}
 
@@ -198,5 +202,8 @@ def _examples(sequence: LabelledSequence, *, max_offset: int) -> list[_Example]:
         )
         if len(counted):
             earlier = tuple(reversed(paths[max(0, index - max_offset) : index]))
-            examples.append(_Example(frame.path, counted, earlier, len(paths) > 1))
+            is_video = len(paths) > 1
+            examples.append(
+                _Example(frame.path, counted, earlier, is_video, FRAMES_A_VIDEO / len(paths) if is_video else 1.0)
+            )
     return examples

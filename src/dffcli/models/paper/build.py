@@ -2,17 +2,24 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from pathlib import Path
 
 import torch
 from torch import nn
 
-from dffcli.errors import WeightsError
+from dffcli.errors import ModelError, WeightsError
 from dffcli.models.catalog_paper import NETWORKS, FlowName, PaperNetwork
 from dffcli.models.downloads import cached_file, fetch, file_digest
 from dffcli.models.folding import fold_batch_norms
 from dffcli.models.labels import CATEGORY_SETS
-from dffcli.models.paper.checkpoints import load_parameters
+from dffcli.models.paper.checkpoints import (
+    COUNTERS,
+    check_finite,
+    load_parameters,
+    match_parameters,
+    read_parameters,
+)
 from dffcli.models.paper.deeplab import DeeplabNetwork
 from dffcli.models.paper.faster_rcnn import FasterRcnnNetwork
 from dffcli.models.paper.flow_inception import InceptionEncoder
@@ -109,6 +116,32 @@ def initialise(module: nn.Module, *, seed: int) -> None:
         nn.init.zeros_(flow.scale.weight)
         if flow.scale.bias is not None:
             nn.init.ones_(flow.scale.bias)
+
+
+def new_network(name: str, *, starts: Sequence[Path] = (), seed: int = 0) -> PaperModule:
+    """A network to be trained, from random values and, where files are given, from what they hold.
+
+    Args:
+        name: one of `NETWORKS`.
+        starts: files of any origin, whole or in part; where two have the same parameter, the later one counts.
+        seed: of the random values.
+
+    Raises:
+        ModelError: there is no such network.
+        WeightsError: a file is unusable, or has nothing of this network.
+    """
+    if name not in NETWORKS:
+        find_entry(name)
+        raise ModelError(f"{name}: expected one of {', '.join(NETWORKS)}")
+    module = build_network(NETWORKS[name])
+    initialise(module, seed=seed)
+    for path in starts:
+        found = match_parameters(module, read_parameters(path))
+        if found.misshaped or not any(not key.endswith(COUNTERS) for key in found.state):
+            raise WeightsError(f"{path}: cannot start {name}: {found.complaint()}")
+        check_finite(found.state, source=str(path))
+        module.load_state_dict(found.state, strict=False)
+    return module
 
 
 def build(name: str, *, weights: Weights, device: str) -> BuiltModel:

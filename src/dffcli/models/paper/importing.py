@@ -9,6 +9,7 @@ from pathlib import Path
 
 import torch
 from safetensors.torch import save_file
+from torch import nn
 
 from dffcli.errors import ModelError, WeightsError
 from dffcli.models.catalog_paper import NETWORKS
@@ -87,7 +88,21 @@ def save_imported(imported: Imported, path: Path) -> None:
     """
     sources = [{"file": source.name, "sha256": file_digest(source)} for source, _ in imported.matches]
     metadata = {"model": imported.model, "complete": str(imported.is_complete).lower(), "sources": json.dumps(sources)}
-    tensors = {name: tensor.contiguous() for name, tensor in imported.state.items()}
+    _save({name: tensor.contiguous() for name, tensor in imported.state.items()}, path, metadata)
+
+
+def save_trained(network: nn.Module, path: Path, *, model: str, steps: int) -> None:
+    """Write a trained network under its own names, complete or not at all.
+
+    Raises:
+        WeightsError: it cannot be written.
+    """
+    metadata = {"model": model, "complete": "true", "sources": json.dumps([{"trained": f"{steps} steps"}])}
+    state = {name: tensor for name, tensor in network.state_dict().items() if not name.endswith(COUNTERS)}
+    _save({name: tensor.detach().cpu().contiguous() for name, tensor in state.items()}, path, metadata)
+
+
+def _save(tensors: State, path: Path, metadata: dict[str, str]) -> None:
     partial = path.with_name(path.name + ".partial")
     try:
         path.parent.mkdir(parents=True, exist_ok=True)

@@ -1,0 +1,217 @@
+"""`dff train rfcn` and `dff train deeplab`: the paper's own networks."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from dffcli.cli import train_options as options
+
+if TYPE_CHECKING:
+    from dffcli.models.paper.prepare import InputRule
+    from dffcli.training.fit import FitSettings
+    from dffcli.training.objective import Objective
+
+DATA = "What to learn from"
+
+Model = Annotated[str, typer.Option(metavar="NAME", rich_help_panel=options.LEARN, help="Which network.")]
+Init = Annotated[
+    list[Path] | None,
+    typer.Option(
+        exists=True,
+        dir_okay=False,
+        metavar="FILE",
+        rich_help_panel=options.LEARN,
+        help="Start from these weights, whole or in part (see `dff weights import`); may be repeated.",
+    ),
+]
+Offset = Annotated[
+    int, typer.Option(min=0, metavar="N", rich_help_panel=DATA, help="The key lies up to N frames before.")
+]
+Pairs = Annotated[int, typer.Option(min=1, metavar="N", rich_help_panel=options.LEARN, help="Pairs in a step.")]
+ShortSide = Annotated[
+    int, typer.Option(min=32, metavar="N", rich_help_panel=DATA, help="Short side of the input, in pixels.")
+]
+LongSide = Annotated[
+    int, typer.Option(min=32, metavar="N", rich_help_panel=DATA, help="Longest side of the input, in pixels.")
+]
+Drop = Annotated[
+    float,
+    typer.Option(min=0.0, max=1.0, rich_help_panel=options.LEARN, help="Share of the steps before the rate falls."),
+]
+
+
+def register(app: typer.Typer) -> None:
+    """Add the commands."""
+    app.command("rfcn")(train_rfcn)
+    app.command("deeplab")(train_deeplab)
+
+
+def train_rfcn(
+    run: options.RunFolder,
+    data: Annotated[
+        list[Path],
+        typer.Option(
+            "--data",
+            exists=True,
+            metavar="PATH",
+            rich_help_panel=DATA,
+            help="ImageNet VID or DET, CocoVID, MOT or YOLO; may be repeated. Stills teach N_feat and N_task only.",
+        ),
+    ],
+    validate: Annotated[
+        list[Path] | None,
+        typer.Option(exists=True, metavar="PATH", rich_help_panel=DATA, help="What to measure on."),
+    ] = None,
+    model: Model = "dff-rfcn-resnet101",
+    init: Init = None,
+    max_offset: Offset = 9,
+    short_side: ShortSide = 600,
+    long_side: LongSide = 1000,
+    steps: options.Steps = 111_000,
+    pairs: Pairs = 4,
+    learning_rate: options.LearningRate = 2.5e-4,
+    drop: Drop = 2 / 3,
+    validate_every: options.ValidateEvery = 10_000,
+    seed: options.Seed = 0,
+    device: options.DeviceOption = "auto",
+    resume: options.Resume = False,
+    export: options.Export = None,
+    quiet: options.QuietOption = False,
+) -> None:
+    """Train the paper's detector, its flow network and its scale field together, as the released code does."""
+    from dffcli.models.labels import IMAGENET_VID
+    from dffcli.models.paper.build import new_network
+    from dffcli.models.paper.prepare import VID
+    from dffcli.models.paper.rfcn import RfcnNetwork
+    from dffcli.training.detection_readers import read_detection_data
+    from dffcli.training.paper_detect import PaperDetectObjective, PaperDetectSettings
+
+    network = new_network(model, starts=init or [], seed=seed)
+    if not isinstance(network, RfcnNetwork):
+        raise typer.BadParameter(f"expected a network of the kind dff-rfcn-*, got {model}")
+    objective = PaperDetectObjective(
+        network,
+        categories=IMAGENET_VID,
+        data=[read_detection_data(path) for path in data],
+        validation={path.name: read_detection_data(path) for path in validate or []},
+        settings=PaperDetectSettings(pairs, max_offset, sized(VID, short_side, long_side)),
+    )
+    settings = released_settings(steps, learning_rate=learning_rate, drop=drop, every=validate_every, seed=seed)
+    _fit(objective, settings, run, model=model, device=device, resume=resume, export=export, quiet=quiet)
+
+
+def train_deeplab(
+    run: options.RunFolder,
+    data: Annotated[
+        list[str],
+        typer.Option(
+            "--data",
+            metavar="SOURCE",
+            rich_help_panel=DATA,
+            help="cityscapes:ROOT, camvid:ROOT or folder:PICTURES:MASKS, as for `dff train segment`.",
+        ),
+    ],
+    validate: Annotated[
+        list[str] | None, typer.Option(metavar="SOURCE", rich_help_panel=DATA, help="What to measure on.")
+    ] = None,
+    model: Model = "dff-deeplab-resnet101",
+    init: Init = None,
+    max_offset: Offset = 4,
+    short_side: ShortSide = 1024,
+    long_side: LongSide = 2048,
+    crop: Annotated[
+        str, typer.Option(metavar="HxW", rich_help_panel=DATA, help="Part of the input that is learned from.")
+    ] = "768x1024",
+    steps: options.Steps = 20_000,
+    pairs: Pairs = 8,
+    learning_rate: options.LearningRate = 5e-4,
+    drop: Drop = 0.75,
+    validate_every: options.ValidateEvery = 2000,
+    seed: options.Seed = 0,
+    device: options.DeviceOption = "auto",
+    resume: options.Resume = False,
+    export: options.Export = None,
+    quiet: options.QuietOption = False,
+) -> None:
+    """Train the paper's segmenter, its flow network and its scale field together."""
+    from dffcli.models.paper.build import new_network
+    from dffcli.models.paper.deeplab import DeeplabNetwork
+    from dffcli.models.paper.prepare import CITYSCAPES
+    from dffcli.training.paper_segment import PaperSegmentObjective, PaperSegmentSettings
+    from dffcli.training.segment_source import parse_source
+
+    network = new_network(model, starts=init or [], seed=seed)
+    if not isinstance(network, DeeplabNetwork):
+        raise typer.BadParameter(f"expected a network of the kind dff-deeplab-*, got {model}")
+    objective = PaperSegmentObjective(
+        network,
+        pictures=[one for text in data for one in parse_source(text).pictures(max_offset=max_offset)],
+        validation={
+            source.name: source.pictures(max_offset=max_offset) for source in map(parse_source, validate or [])
+        },
+        settings=PaperSegmentSettings(
+            network.classes, pairs, max_offset, sized(CITYSCAPES, short_side, long_side), options.parse_size(crop)
+        ),
+    )
+    settings = released_settings(steps, learning_rate=learning_rate, drop=drop, every=validate_every, seed=seed)
+    _fit(objective, settings, run, model=model, device=device, resume=resume, export=export, quiet=quiet)
+
+
+def sized(rule: InputRule, short_side: int, long_side: int) -> InputRule:
+    """The same rule for another size."""
+    return replace(rule, short_side=short_side, long_side=long_side)
+
+
+def released_settings(steps: int, *, learning_rate: float, drop: float, every: int, seed: int) -> FitSettings:
+    """SGD as the released code runs it: momentum 0.9, decay 5e-4, one drop of the rate, no averaging of weights."""
+    from dffcli.training.fit import FitSettings
+
+    return FitSettings(
+        steps=steps,
+        learning_rate=learning_rate,
+        optimizer="sgd",
+        nesterov=False,
+        weight_decay=5e-4,
+        warmup_steps=0,
+        schedule="drops",
+        drops=(drop,),
+        average_decay=0.0,
+        clip_norm=float("inf"),
+        precision="float32",
+        validate_every=every,
+        seed=seed,
+    )
+
+
+def _fit(
+    objective: Objective,
+    settings: FitSettings,
+    run: Path,
+    *,
+    model: str,
+    device: str,
+    resume: bool,
+    export: Path | None,
+    quiet: bool,
+) -> None:
+    from dffcli.models.paper.importing import save_trained
+    from dffcli.pipeline import resolve_device
+    from dffcli.training.fit import fit
+
+    with options.follow(steps=settings.steps, quiet=quiet) as on_step:
+        result = fit(
+            objective,
+            settings,
+            folder=run,
+            device=resolve_device(device),
+            resume=resume,
+            on_step=on_step,
+        )
+    target = export or run / "network.safetensors"
+    save_trained(result.module, target, model=model, steps=result.step)
+    if not quiet:
+        typer.echo(f"{target}: the network after {result.step} steps, for --model {model} --weights {target}")
