@@ -16,6 +16,7 @@ import torch
 from dffcli.engine import Engine
 from dffcli.errors import ModelError, VideoDecodeError
 from dffcli.flow import build_flow
+from dffcli.flow.measured import MeasuredFlow
 from dffcli.io.prefetch import prefetch, write_behind
 from dffcli.io.reader import open_source
 from dffcli.io.source import MAX_PIXELS
@@ -203,7 +204,7 @@ def resolve_device(name: str) -> str:
 def choose_flow(name: str | None, built: BuiltModel, *, device: str) -> FlowEstimator:
     """The flow that was asked for; else the one the model was trained with; else DIS."""
     if name is None and built.flow is not None:
-        return built.flow
+        return MeasuredFlow(built.flow)
     return build_flow(name or DEFAULT_FLOW, device=device)
 
 
