@@ -13,7 +13,7 @@ from PIL import Image
 
 from dffcli.errors import ModelError, OutputError
 from dffcli.outputs.sink import OutputOptions
-from dffcli.pipeline import RunConfig, annotate, expected_frames, keeper, make_schedule, resolve_device
+from dffcli.pipeline import RunConfig, annotate, expected_frames, finisher, keeper, make_schedule, resolve_device
 from dffcli.schedule import Adaptive, FixedInterval
 from dffcli.types import Category, Detections, Frame, FrameResult, KeyReason, SegmentationMap, SourceInfo, Task
 from tests.make_clip import make_clip
@@ -132,6 +132,20 @@ def test_only_wanted_classes_and_scores_are_kept() -> None:
     kept = keep(result_of(found)).prediction
     assert isinstance(kept, Detections)
     assert kept.category_ids.tolist() == [5]
+
+
+def test_tracking_gives_one_object_one_id_and_keeps_its_doubtful_moments() -> None:
+    finish = finisher(RunConfig("in", (), Task.DETECT, track=True, score_threshold=0.5), CATEGORIES)
+    seen = []
+    for index, score in enumerate((0.9, 0.3, 0.8)):
+        frame = Frame(index, np.zeros((40, 60, 3), np.uint8), Fraction(index, 25))
+        box = np.array([[10 + index, 10, 30 + index, 30]], np.float32)
+        found = Detections(box, np.array([score], np.float32), np.array([3]))
+        result = finish(FrameResult(frame, found, KeyReason.INTERVAL, (index,)))
+        assert isinstance(result.prediction, Detections)
+        assert result.prediction.track_ids is not None
+        seen.append(result.prediction.track_ids.tolist())
+    assert seen == [[1], [1], [1]]
 
 
 def test_pixels_of_other_classes_become_unlabelled() -> None:

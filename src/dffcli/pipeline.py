@@ -27,6 +27,7 @@ from dffcli.protocols import FlowEstimator, Schedule
 from dffcli.report import RunReport, Tally
 from dffcli.schedule import MAX_INTERVAL, Adaptive, FixedInterval
 from dffcli.timing import Stopwatch, TimedFlow, TimedModel, TimedWarp
+from dffcli.tracking import Tracker
 from dffcli.types import Category, Frame, FrameResult, Prediction, SegmentationMap, SourceInfo, Task
 
 DEFAULT_MODELS = {Task.DETECT: "street-det", Task.SEGMENT: "street-seg"}
@@ -55,6 +56,7 @@ class RunConfig:
         classes: names of the categories to keep; all if empty.
         start, end: part of the source to take, in seconds.
         max_pixels: refuse larger pictures.
+        track: give each object one id through the video.
         output: how to draw and encode.
     """
 
@@ -74,6 +76,7 @@ class RunConfig:
     start: Fraction | None = None
     end: Fraction | None = None
     max_pixels: int = MAX_PIXELS
+    track: bool = False
     output: OutputOptions = field(default_factory=OutputOptions)
 
 
@@ -112,7 +115,7 @@ def annotate(
     device = resolve_device(config.device)
     built = build_model(entry.name, weights=config.weights, device=device)
     flow = choose_flow(config.flow, built, device=device)
-    keep = keeper(built.model.categories, classes=config.classes, score_threshold=config.score_threshold)
+    keep = finisher(config, built.model.categories)
     watch = Stopwatch()
     tally = Tally()
     broke: VideoDecodeError | None = None
@@ -215,6 +218,20 @@ def make_schedule(config: RunConfig) -> Schedule:
     return Adaptive(max_interval=config.max_interval, min_interval=min(2, config.max_interval))
 
 
+def finisher(config: RunConfig, categories: tuple[Category, ...]) -> Callable[[FrameResult], FrameResult]:
+    """What is done to each result, in frame order, before it is written: tracks, wanted classes and scores.
+
+    Raises:
+        ModelError: as `keeper`.
+    """
+    keep = keeper(categories, classes=config.classes, score_threshold=config.score_threshold)
+    if not config.track:
+        return keep
+    tracker = Tracker(score_threshold=config.score_threshold)  # drops low scores itself, but for tracks' sake
+    keep_classes = keeper(categories, classes=config.classes, score_threshold=0.0)
+    return lambda result: tracker.update(keep_classes(result))
+
+
 def keeper(
     categories: tuple[Category, ...], *, classes: tuple[str, ...], score_threshold: float
 ) -> Callable[[FrameResult], FrameResult]:
@@ -270,6 +287,7 @@ def run_facts(config: RunConfig, built: BuiltModel, flow: FlowEstimator, *, two_
     }
     if config.task is Task.DETECT:
         settings["score_threshold"] = config.score_threshold
+        settings["track"] = config.track
     return RunFacts(
         model=built.model.name, weights=built.weights_description, is_random=built.is_random, settings=settings
     )

@@ -91,6 +91,7 @@ def make_config(task: Task, **options: Any) -> RunConfig:
         start=start,
         end=end,
         max_pixels=options["max_pixels"],
+        track=options.get("track", False),
         output=OutputOptions(
             opacity=options["opacity"],
             crf=options["crf"],

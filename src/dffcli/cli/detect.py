@@ -12,6 +12,9 @@ from dffcli.types import Task
 ScoreThreshold = Annotated[
     float, typer.Option(min=0.0, max=1.0, rich_help_panel=o.WHAT, help="Drop boxes with a lower score.")
 ]
+Track = Annotated[
+    bool, typer.Option("--track", rich_help_panel=o.WHAT, help="Give each object one id through the video.")
+]
 
 
 def register(app: typer.Typer) -> None:
@@ -26,6 +29,7 @@ def register(app: typer.Typer) -> None:
         device: o.Device = "auto",
         score_threshold: ScoreThreshold = 0.5,
         classes: o.Classes = None,
+        track: Track = False,
         start: o.Start = None,
         end: o.End = None,
         max_pixels: o.MaxPixels = o.MAX_PIXELS,
