@@ -9,9 +9,11 @@ import typer
 
 from dffcli.cli import train_options as options
 from dffcli.cli.options import split_names
+from dffcli.cli.train_segment import JOINT, FlowInit, Freeze, FrozenPart
 
 if TYPE_CHECKING:
     from dffcli.training.detection_data import DetectionData
+    from dffcli.training.objective import Objective
     from dffcli.types import Category
 
 DATA = "What to learn from"
@@ -63,7 +65,17 @@ Init = Annotated[
         dir_okay=False,
         metavar="FILE",
         rich_help_panel=options.LEARN,
-        help="Start from this network: all of it that fits (other classes start anew).",
+        help="Start from this network; where it has another number of classes, their layers start anew.",
+    ),
+]
+MaxOffset = Annotated[
+    int,
+    typer.Option(
+        min=0,
+        metavar="N",
+        rich_help_panel=JOINT,
+        help="Train through the warp: draw a key frame up to N frames before a labelled one (of data with videos: "
+        "CocoVID, ImageNet VID, MOTChallenge); 0 trains on single pictures.",
     ),
 ]
 
@@ -81,6 +93,9 @@ def train_detect(
     min_confidence: MinConfidence = 0.35,
     input_size: InputSize = 512,
     init: Init = None,
+    max_offset: MaxOffset = 0,
+    flow_init: FlowInit = None,
+    freeze: Freeze = FrozenPart.NOTHING,
     steps: options.Steps = 8000,
     batch_size: options.BatchSize = 10,
     learning_rate: options.LearningRate = 1.5e-3,
@@ -100,19 +115,25 @@ def train_detect(
 ) -> None:
     """Train the street detector from random initial values (or --init) on pictures with boxes.
 
+    With --max-offset the light flow network is trained with it, and written beside it as flow.safetensors, which
+    `dff detect --flow` takes.
+
     The run's folder receives checkpoint.pt, log.jsonl, losses.png and, at the end, network.safetensors, which
     `dff detect --model street-det --weights` takes. Killed at any moment, the same command with --resume goes on as
     if nothing happened.
     """
     import torch
 
+    from dffcli.flow.light_file import export_light_flow, load_light_flow
     from dffcli.models import street_det_model
     from dffcli.models.street_det import StreetDetector
+    from dffcli.network_file import bundled_file
     from dffcli.pipeline import resolve_device
     from dffcli.training.detect import DetectionSet, DetectObjective, DetectSettings, PictureSizes
     from dffcli.training.detection_augment import LabelWeights
     from dffcli.training.detection_source import parse_detection_source
     from dffcli.training.fit import FitSettings, fit
+    from dffcli.training.joint_detect import JointDetectObjective, JointDetector
 
     sources = [parse_detection_source(text) for text in data]
     sets = [DetectionSet(source.read(), source.share) for source in sources]
@@ -126,12 +147,18 @@ def train_detect(
         validation_size=input_size,
     )
     torch.manual_seed(seed)
-    network = StreetDetector(classes=len(categories))
-    if init is not None:
-        street_det_model.initialise(network, init)
+    count = len(categories)
+    network = street_det_model.start_from(init, classes=count) if init else StreetDetector(classes=count)
+    single = DetectObjective(network, categories=categories, sets=sets, validation=validation, settings=settings)
+    objective: Objective = single
+    if max_offset:
+        flow = load_light_flow(flow_init or bundled_file("light-flow")[0])
+        objective = JointDetectObjective(
+            JointDetector(network, flow, frozen=freeze.value), single=single, max_offset=max_offset
+        )
     with options.follow(steps=steps, quiet=quiet) as on_step:
         result = fit(
-            DetectObjective(network, categories=categories, sets=sets, validation=validation, settings=settings),
+            objective,
             FitSettings(
                 steps=steps,
                 learning_rate=learning_rate,
@@ -151,13 +178,17 @@ def train_detect(
             on_step=on_step,
         )
     target = export or run / "network.safetensors"
-    learned = cast(StreetDetector, result.module)
-    street_det_model.export(target, learned, categories=categories, input_size=input_size, steps=result.step)
+    learned = result.module
+    advice = f"dff detect VIDEO --model street-det --weights {target}"
+    if isinstance(learned, JointDetector):
+        flow_target = target.with_name("flow.safetensors")
+        export_light_flow(flow_target, learned.flow)
+        learned, advice = learned.detector, f"{advice} --flow {flow_target}"
+    street_det_model.export(
+        target, cast(StreetDetector, learned), categories=categories, input_size=input_size, steps=result.step
+    )
     if not quiet:
-        typer.echo(
-            f"{target}: the network after {result.step} steps; "
-            f"try  dff detect VIDEO --model street-det --weights {target}"
-        )
+        typer.echo(f"{target}: the network after {result.step} steps; try  {advice}")
 
 
 def choose_categories(classes: str | None, data: DetectionData) -> tuple[Category, ...]:

@@ -169,16 +169,19 @@ def describe(network: StreetDetector, *, input_size: int = INPUT_SIZE, **facts: 
 
 def rebuild(file: NetworkFile, *, source: str) -> StreetDetector:
     """The detector a file describes, with its weights."""
-    numbers = file.description
+    network = _shaped(file.description)
+    fill_module(network, file.tensors, source=source)
+    return network
+
+
+def _shaped(numbers: dict[str, Any]) -> StreetDetector:
     shape = numbers["shape"]
-    network = StreetDetector(
+    return StreetDetector(
         classes=numbers["classes"],
         shape=StreetShape(stem=shape["stem"], widths=tuple(shape["widths"]), depths=tuple(shape["depths"])),
         width=numbers["width"],
         box_width=numbers["box_width"],
     )
-    fill_module(network, file.tensors, source=source)
-    return network
 
 
 def build(name: str, *, weights: Weights = "default", device: str = "cpu") -> BuiltModel:
@@ -207,16 +210,19 @@ def build(name: str, *, weights: Weights = "default", device: str = "cpu") -> Bu
     return BuiltModel(model, description)
 
 
-def initialise(network: StreetDetector, path: Path) -> None:
-    """Take over from a detector's file whatever fits; the class layers stay new where the classes are others.
+def start_from(path: Path, *, classes: int) -> StreetDetector:
+    """A detector to train further: of the file's shape and weights; class layers are new where the count differs.
 
     Raises:
-        WeightsError: the file is not a street detector's, or its backbone is another one.
+        WeightsError: the file is not a street detector's.
     """
     file = load_network(path, kinds=(KIND,))
-    mine = network.state_dict()
-    anew = {} if file.description["classes"] == network.classes else {n: mine[n] for n in mine if "class_logits" in n}
+    if file.description["classes"] == classes:
+        return rebuild(file, source=str(path))
+    network = _shaped(file.description | {"classes": classes})
+    anew = {name: value for name, value in network.state_dict().items() if "class_logits" in name}
     fill_module(network, file.tensors | anew, source=str(path))
+    return network
 
 
 def export(path: Path, network: StreetDetector, *, categories: tuple[Category, ...], **facts: Any) -> None:

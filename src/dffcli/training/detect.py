@@ -6,6 +6,7 @@ import math
 from collections.abc import Sequence
 from copy import deepcopy
 from dataclasses import dataclass, field
+from pathlib import Path
 
 import cv2
 import numpy as np
@@ -24,7 +25,7 @@ from dffcli.training.detection_data import DetectionData, LabelledFrame, Labelle
 from dffcli.training.detection_eval import evaluate, read_picture, translated
 from dffcli.training.detection_loss import DetectionLoss, Targets
 from dffcli.training.objective import Batch
-from dffcli.types import Category
+from dffcli.types import Category, UInt8Array
 
 LONG_SIDE = 480  # pixels; larger pictures are reduced to it before they are augmented
 RARE_SHARE = 0.25  # a category that fewer pictures show is shown more often
@@ -134,11 +135,15 @@ class DetectObjective:
         self.validation = validation or {}
         self._loss = loss or DetectionLoss()
         self._frames: list[LabelledFrame] = []
+        self._before: list[tuple[LabelledSequence, int]] = []  # where each frame stands in its sequence
         shares: list[float] = []
         for one in sets:
-            frames = [f for s in self._translate(one.data) for f in s.frames if f.labels is not None]
-            self._frames += frames
-            shares += [one.share] * len(frames)
+            for sequence in self._translate(one.data):
+                for position, frame in enumerate(sequence.frames):
+                    if frame.labels is not None:
+                        self._frames.append(frame)
+                        self._before.append((sequence, position))
+                        shares.append(one.share)
         self._draw_limits = np.cumsum(self._repeats(np.array(shares)))
 
     @property
@@ -173,29 +178,48 @@ class DetectObjective:
         labels = frame.labels
         if labels is None:
             raise DataError(f"{frame.path}: has no labels")
-        image, boxes = read_picture(frame.path), labels.boxes
-        scale = LONG_SIDE / max(image.shape[:2])
-        if scale < 1:
-            image = np.asarray(cv2.resize(image, None, fx=scale, fy=scale, interpolation=cv2.INTER_AREA), np.uint8)
-            boxes = boxes * np.float32(scale)
+        image, scale = self._reduced(frame.path)
+        boxes = labels.boxes * np.float32(scale)
         positions = {category.id: position for position, category in enumerate(self.categories)}
         classes = np.array([positions[int(i)] for i in labels.category_ids], np.int64)
         return Sample(image, boxes, classes, self.settings.label_weights(labels))
 
+    def picture(self, path: Path) -> UInt8Array:
+        """A picture as samples have it."""
+        return self._reduced(path)[0]
+
+    @staticmethod
+    def _reduced(path: Path) -> tuple[UInt8Array, float]:
+        image = read_picture(path)
+        scale = min(1.0, LONG_SIDE / max(image.shape[:2]))
+        if scale < 1:
+            image = np.asarray(cv2.resize(image, None, fx=scale, fy=scale, interpolation=cv2.INTER_AREA), np.uint8)
+        return image, scale
+
+    def earlier_pictures(self, number: int, count: int) -> list[Path]:
+        """Up to `count` pictures before the labelled one of that number in its video, the nearest first."""
+        sequence, position = self._before[number]
+        return [frame.path for frame in sequence.frames[max(0, position - count) : position]][::-1]
+
+    def draw(self, rng: np.random.Generator) -> int:
+        """The number of a labelled picture, by its share."""
+        return min(int(np.searchsorted(self._draw_limits, rng.random())), len(self._frames) - 1)
+
+    def side(self, step: int, *, seed: int) -> int:
+        """The side of a step's pictures."""
+        return self.settings.sizes.draw(step / self.settings.steps, np.random.default_rng([seed, step]))
+
     def batch(self, step: int, *, seed: int) -> Batch:
         """Augmented pictures of one size, `[N, H, H, 3]` uint8, and their objects."""
-        rng = np.random.default_rng([seed, step])
+        rng = np.random.default_rng([seed, step, 1])
         progress = step / self.settings.steps
-        side = self.settings.sizes.draw(progress, rng)
+        side = self.side(step, seed=seed)
         augmentation = self.settings.augmentation
         if progress > self.settings.calm_from:
             augmentation = augmentation.with_mosaic(min(augmentation.mosaic, self.settings.calm_mosaic))
-
-        def draw() -> Sample:
-            number = int(np.searchsorted(self._draw_limits, rng.random()))
-            return self.sample(min(number, len(self._frames) - 1))
-
-        samples = [augmentation(draw, side, rng) for _ in range(self.settings.batch_size)]
+        samples = [
+            augmentation(lambda: self.sample(self.draw(rng)), side, rng) for _ in range(self.settings.batch_size)
+        ]
         return {
             "images": torch.from_numpy(np.stack([sample.image for sample in samples])),
             "boxes": [torch.from_numpy(sample.boxes) for sample in samples],
