@@ -1,8 +1,8 @@
 """Are the codec's own motion vectors good enough to replace optical flow?
 
-CamVid's labelled 15 Hz clip is encoded by several codecs. Each frame's exported vectors are spread over their blocks and
-chained from frame to frame back to the key frame (the vectors of a stream with one reference frame and no B-frames point
-to the frame before; what those of other streams point to is not exported, so they are taken as if they did). Labels of
+CamVid's labelled 15 Hz clip is encoded by several codecs. Each frame's exported vectors are spread over their blocks
+and chained from frame to frame back to the key frame. In a stream with one reference frame and no B-frames they point
+to the frame before; what those of other streams point to is not exported, so they are taken as if they did. Labels of
 the key frame are carried along, as in flow_costs.py: mean IoU against the frame's own labels, and the cost beside DIS.
 """
 
@@ -95,7 +95,9 @@ class CodecFlow:
         step, _ = dense_vectors(current.frame)
         h, w = step.shape[:2]
         if guess is not None:
-            before = guess.displacement[0].permute(1, 2, 0).numpy() * (current.frame.size[1] / guess.displacement.shape[3])
+            before = guess.displacement[0].permute(1, 2, 0).numpy() * (
+                current.frame.size[1] / guess.displacement.shape[3]
+            )
             before = np.ascontiguousarray(cv2.resize(before, (w, h)))  # pixels of the picture, on the cells
             rows, columns = np.indices((h, w), dtype=np.float32)
             step = step + cv2.remap(
@@ -109,18 +111,6 @@ class CodecFlow:
         size_wh = current_grey.shape[1], current_grey.shape[0]
         scale = size_wh[0] / current.frame.size[1]
         return field_from_grey(key_grey, current_grey, cv2.resize(step, size_wh) * scale)
-
-
-class CodecThenDis:
-    """DIS that starts its search from the chained vectors instead of the neighbour's field."""
-
-    def __init__(self, name: str) -> None:
-        self.name = f"codec, then {name}"
-        self._codec, self._dis = CodecFlow(), build_flow(name)
-
-    def estimate(self, key: PreparedImage, current: PreparedImage, *, guess: FlowField | None = None) -> FlowField:
-        start = self._codec.estimate(key, current, guess=guess)
-        return self._dis.estimate(key, current, guess=start)
 
 
 def measure(flow: FlowEstimator, frames: list[Frame], labels: list[np.ndarray]) -> list[str]:
@@ -157,7 +147,7 @@ def main() -> None:
             shares = [dense_vectors(frame)[1] for frame in frames[1:]]
             flows: list[FlowEstimator] = [CodecFlow()]
             if number == 0:
-                flows += [CodecThenDis("dis-fast"), build_flow("none"), build_flow("dis-fast"), build_flow("dis")]
+                flows += [build_flow(name) for name in ("none", "dis-fast", "dis", "dis-fine")]
             for flow in flows:
                 cells = measure(flow, frames, labels)
                 covered = f"{np.mean(shares):.0%}" if "codec" in flow.name else ""

@@ -92,8 +92,8 @@ def main() -> None:
     rows = []
     for name, flow in flows:
         for warm in (False, True) if name not in ("none", "farneback") else (False,):
-            rows.append([name, "neighbour's field" if warm else "cold", *measure(flow, images, labels, warm=warm)])
-    header = ["flow", "start", *(f"{gap} frames" for gap in GAPS), "ms (with mismatch)"]
+            rows.append([name, "chained" if warm else "directly", *measure(flow, images, labels, warm=warm)])
+    header = ["flow", "to the key", *(f"{gap} frames" for gap in GAPS), "ms (with mismatch)"]
     save(
         "flow_costs",
         title="Ground truth labels carried by flow alone, mean IoU on CamVid val (15 Hz)",

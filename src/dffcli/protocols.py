@@ -43,7 +43,8 @@ class FlowEstimator(Protocol):
     def estimate(self, key: PreparedImage, current: PreparedImage, *, guess: FlowField | None = None) -> FlowField:
         """The field current -> key on a grid that spans the padded input.
 
-        `guess` is the field of the frame beside the current one, to the same key: a start for those that can use it.
+        `guess` is the field of the frame beside the current one, to the same key: something to start from, or to chain
+        the motion between the two frames onto.
         """
 
 

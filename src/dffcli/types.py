@@ -130,6 +130,7 @@ class FlowField:
         grid: "exact" samples at p + flow(p). "mmtracking" keeps that project's rule, whose grid is not the identity
             at zero flow.
         padding: what lies outside the key's map: its "border", or "zeros" as in the released networks.
+        current: the picture it leads from, so that the next frame's field can be chained onto it; or None.
     """
 
     displacement: Tensor
@@ -137,6 +138,7 @@ class FlowField:
     mismatch: Float32Array | None = None
     grid: Literal["exact", "mmtracking"] = "exact"
     padding: Literal["border", "zeros"] = "border"
+    current: PreparedImage | None = field(default=None, repr=False, compare=False)
 
     def __post_init__(self) -> None:
         shape = tuple(self.displacement.shape)

@@ -59,6 +59,20 @@ def test_a_guess_reaches_what_a_cold_start_cannot(name: str) -> None:
     assert error_warm <= error_cold + 0.2
 
 
+@pytest.mark.parametrize("name", ["dis", "dis-fast", "dis-fine"])
+def test_motion_too_far_for_one_search_is_reached_in_steps(name: str) -> None:
+    key, _ = shifted_pair(0, 0)
+    flow = build_flow(name)
+    field: FlowField | None = None
+    for shift in range(6, 31, 6):
+        _, current = shifted_pair(shift, -shift // 2)
+        field = flow.estimate(key, current, guess=field)
+    assert field is not None
+    found = middle(field)
+    assert np.median(found[0]) == pytest.approx(-30, abs=0.7)
+    assert np.median(found[1]) == pytest.approx(15, abs=0.7)
+
+
 @pytest.mark.parametrize("name", [*CLASSICAL, "none"])
 def test_still_pictures_match(name: str) -> None:
     key, current = shifted_pair(0, 0)

@@ -14,7 +14,7 @@ if TYPE_CHECKING:
     from torch import nn
 
 FLOWS = {
-    "dis": "OpenCV DIS on a reduced grey picture, started from the neighbouring frame's field (default)",
+    "dis": "OpenCV DIS on a reduced grey picture, chained from frame to frame (default)",
     "dis-fast": "DIS on a picture of 3/4 the size: half the cost",
     "dis-fine": "DIS down to the last pixel: four times the cost",
     "farneback": "Farneback's polynomial flow",

@@ -36,12 +36,34 @@ def _reduce(image: PreparedImage, *, long_side: int) -> UInt8Array:
     return np.ascontiguousarray(reduced, dtype=np.uint8)
 
 
-def field_from_grey(key: UInt8Array, current: UInt8Array, displacement: Float32Array) -> FlowField:
-    """A field from `(dx, dy)`, `[h, w, 2]`, in pixels of two grey pictures, with how badly they match under it."""
+def field_from_grey(
+    key: UInt8Array, current: UInt8Array, displacement: Float32Array, *, image: PreparedImage | None = None
+) -> FlowField:
+    """A field from `(dx, dy)`, `[h, w, 2]`, in pixels of two grey pictures, with how badly they match under it.
+
+    `image` is the current picture, for estimators that chain the next frame's field onto this one.
+    """
     mismatch = grey_mismatch(key, current, displacement)
-    return FlowField(
-        torch.from_numpy(np.ascontiguousarray(displacement.transpose(2, 0, 1)[np.newaxis])), mismatch=mismatch
+    vectors = torch.from_numpy(np.ascontiguousarray(displacement.transpose(2, 0, 1)[np.newaxis]))  # [1, 2, h, w]
+    return FlowField(vectors, mismatch=mismatch, current=image)
+
+
+def chain(step: Float32Array, field: FlowField) -> Float32Array:
+    """Follow a step to the frame beside, and that frame's field from there on to the key.
+
+    Args:
+        step: `(dx, dy)`, current -> the frame beside it, in pixels of the field's grid, `[h, w, 2]`.
+        field: the frame beside -> key.
+
+    Returns:
+        `(dx, dy)`, current -> key, `[h, w, 2]`.
+    """
+    onward = np.ascontiguousarray(field.displacement[0].permute(1, 2, 0).numpy())  # [h, w, 2]
+    rows, columns = np.indices(step.shape[:2], dtype=np.float32)
+    carried = cv2.remap(
+        onward, columns + step[..., 0], rows + step[..., 1], cv2.INTER_LINEAR, borderMode=cv2.BORDER_REPLICATE
     )
+    return step + np.asarray(carried, np.float32)
 
 
 def grey_mismatch(key: UInt8Array, current: UInt8Array, displacement: Float32Array) -> Float32Array:
