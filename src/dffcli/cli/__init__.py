@@ -18,6 +18,7 @@ from dffcli.errors import DFFError
 COMMANDS = (
     "dffcli.cli.segment",
     "dffcli.cli.detect",
+    "dffcli.cli.convert",
     "dffcli.cli.bench",
     "dffcli.cli.train",
     "dffcli.cli.eval",

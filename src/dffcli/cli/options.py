@@ -45,6 +45,17 @@ def parse_seconds(text: str) -> Fraction:
     return total
 
 
+def parse_rate(text: str) -> Fraction:
+    """Frames per second from `25`, `29.97` or `30000/1001`."""
+    try:
+        rate = Fraction(text)
+    except (ValueError, ZeroDivisionError) as error:
+        raise typer.BadParameter(f"expected frames per second, got {text!r}") from error
+    if not 0 < rate <= 100_000:
+        raise typer.BadParameter(f"expected a rate above 0, got {text!r}")
+    return rate
+
+
 def parse_weights(text: str) -> Weights:
     """`default`, `random`, or a path."""
     if text == "default":

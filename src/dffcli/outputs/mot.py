@@ -6,18 +6,14 @@ Tracked boxes: `frame,id,x,y,width,height,confidence,class,visibility`. Untracke
 
 from __future__ import annotations
 
-import configparser
 from collections.abc import Iterator
-from fractions import Fraction
 from pathlib import Path
 from typing import IO
 
-import numpy as np
-
-from dffcli.errors import DataError, OutputError
-from dffcli.outputs.record import DEFAULT_RATE, FrameRecord, Sequence
+from dffcli.errors import OutputError
+from dffcli.outputs.record import FrameRecord, Sequence
 from dffcli.outputs.tables import write_classes
-from dffcli.types import Category, Detections, SourceInfo, Task
+from dffcli.types import Detections
 
 SEQUENCE_FILE = "seqinfo.ini"
 LABELS_FILE = "labels.txt"
@@ -120,97 +116,4 @@ def sequence_text(sequence: Sequence, *, length: int) -> str:
     return (
         f"[Sequence]\nname={name}\nimDir=img1\nframeRate={rate_text}\nseqLength={length}\n"
         f"imWidth={w}\nimHeight={h}\nimExt=.jpg\n\n[Classes]\n{classes}"
-    )
-
-
-def read_mot(path: Path) -> tuple[Sequence, list[FrameRecord]]:
-    """Boxes of a MOT text file or sequence folder.
-
-    The size of the picture, the rate and the class names come from seqinfo.ini, where there is one.
-
-    Raises:
-        DataError: a line is not one, or there is no text.
-    """
-    text_path, ini_path = _places(path)
-    ini = configparser.ConfigParser(interpolation=None, delimiters=("=",), comment_prefixes=(";",))
-    ini.optionxform = str  # type: ignore[assignment, method-assign]  # keys keep their case
-    try:
-        if ini_path.is_file():
-            ini.read_string(ini_path.read_text(encoding="utf-8"))
-        head = ini["Sequence"] if ini.has_section("Sequence") else {}
-        size = int(head.get("imHeight", 0)), int(head.get("imWidth", 0))
-        rate = Fraction(head.get("frameRate", str(DEFAULT_RATE))).limit_denominator(1001 * 1000)
-        names = {int(key): value for key, value in ini["Classes"].items()} if ini.has_section("Classes") else {}
-        length, title = int(head.get("seqLength", 0)), head.get("name", text_path.stem)
-        if rate <= 0 or not 0 <= length <= MAX_FRAME or min(size) < 0:
-            raise ValueError("a number out of range")
-    except (configparser.Error, OSError, ValueError, ZeroDivisionError) as error:
-        raise DataError(f"{ini_path}: not a seqinfo.ini ({' '.join(str(error).split())})") from error
-    rows = _read_rows(text_path)
-    frames = max(length, int(rows[:, 0].max(initial=0)))
-    category_ids = {int(value) for value in np.unique(rows[:, 7])}
-    for category in sorted(category_ids - set(names)):
-        names[category] = "object" if category == -1 else f"class {category}"
-    if size == (0, 0):
-        edge = (rows[:, 2:4] + rows[:, 4:6] - 1).max(axis=0, initial=1)
-        size = int(np.ceil(edge[1])), int(np.ceil(edge[0]))
-    if -1 in names:  # untracked detection files name no class: they get the first id that is free
-        free = max(0, *names) + 1
-        rows[rows[:, 7] == -1, 7] = free
-        names[free] = names.pop(-1)
-    categories = tuple(Category(key, name, (0, 0, 0)) for key, name in names.items())
-    info = SourceInfo(name=title, size=size, time_base=1 / rate, average_rate=rate, frame_count=frames)
-    order = np.argsort(rows[:, 0], kind="stable")
-    rows = rows[order]
-    starts = np.searchsorted(rows[:, 0], np.arange(1, frames + 2))
-    records = [
-        FrameRecord(index, size, index / rate, _detections(rows[starts[index] : starts[index + 1]]))
-        for index in range(frames)
-    ]
-    return Sequence(info, Task.DETECT, categories), records
-
-
-def _places(path: Path) -> tuple[Path, Path]:
-    if not path.is_dir():
-        beside = path.with_suffix("." + SEQUENCE_FILE)
-        return path, beside if beside.is_file() else path.parent / SEQUENCE_FILE
-    for kind in ("gt", "det"):
-        if (path / kind / f"{kind}.txt").is_file():
-            return path / kind / f"{kind}.txt", path / SEQUENCE_FILE
-    raise DataError(f"{path}: expected gt/gt.txt or det/det.txt in it")
-
-
-def _read_rows(path: Path) -> np.ndarray[tuple[int, int], np.dtype[np.float64]]:
-    """Frame, id, x, y, width, height, confidence, class; `[N, 8]`."""
-    rows: list[list[float]] = []
-    try:
-        with path.open(encoding="utf-8") as file:
-            for number, line in enumerate(file, start=1):
-                if not line.strip():
-                    continue
-                try:
-                    values = [float(value) for value in line.replace(" ", ",").split(",") if value.strip()]
-                    row = [*values[:7], 1.0][: 7 if len(values) >= 7 else 8]
-                    row.append(values[7] if len(values) == 9 else -1.0)
-                    is_sound = len(values) >= 6 and len(row) == 8 and np.isfinite(row).all()
-                    if not is_sound or not 1 <= row[0] <= MAX_FRAME or max(map(abs, row)) > 1e9:
-                        raise ValueError("expected frame,id,x,y,width,height,...")
-                except ValueError as error:
-                    raise DataError(f"{path}, line {number}: not a MOT line ({error})") from error
-                rows.append(row)
-    except (OSError, UnicodeDecodeError) as error:
-        raise DataError(f"{path}: cannot be read as text ({error})") from error
-    return np.array(rows, np.float64).reshape(-1, 8)
-
-
-def _detections(rows: np.ndarray[tuple[int, int], np.dtype[np.float64]]) -> Detections:
-    corners = rows[:, 2:4] - 1
-    boxes = np.concatenate((corners, corners + rows[:, 4:6]), axis=1).astype(np.float32)
-    tracks = rows[:, 1].astype(np.int64)
-    is_tracked = len(tracks) > 0 and bool((tracks >= 0).all())
-    return Detections(
-        boxes,
-        rows[:, 6].astype(np.float32),
-        rows[:, 7].astype(np.int64),
-        track_ids=tracks if is_tracked else None,
     )
