@@ -10,6 +10,7 @@ from __future__ import annotations
 import sys
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field, replace
+from functools import partial
 from itertools import islice
 from pathlib import Path
 
@@ -48,9 +49,8 @@ CLIPS = (
     "davis/JPEGImages/480p/car-roundabout",
     "davis/JPEGImages/480p/parkour",
 )
-INTERVALS = (2, 3, 4, 5, 6, 8, 10, 13, 16, 20, 25, 30)
+INTERVALS = (2, 3, 4, 6, 8, 12, 18, 26)
 SHARES = (0.05, 0.075, 0.10, 0.15, 0.20, 0.30)
-BAD_MISMATCH = 12.0  # grey levels
 
 
 def motion(field: FlowField) -> float:
@@ -64,36 +64,38 @@ def mismatch(field: FlowField) -> np.ndarray:
     return field.mismatch
 
 
-SIGNALS: dict[str, tuple[Callable[[FlowField], float], tuple[float, ...]]] = {
-    "mean mismatch": (lambda field: float(mismatch(field).mean()), (1.5, 2, 2.5, 3, 4, 5, 6, 8, 10, 13)),
-    "share of bad places": (
-        lambda field: float((mismatch(field) > BAD_MISMATCH).mean()),
-        (0.01, 0.02, 0.03, 0.05, 0.07, 0.1, 0.15, 0.2, 0.3),
-    ),
-    "motion": (motion, (0.3, 0.6, 1, 1.5, 2, 3, 4, 6, 8, 12)),
-    "mismatch + motion": (
-        lambda field: float(mismatch(field).mean()) + motion(field),
-        (2, 3, 4, 5, 6, 8, 10, 13, 17),
-    ),
-    "mismatch x motion": (
-        lambda field: float(np.sqrt(mismatch(field).mean() * motion(field))),
-        (0.7, 1, 1.4, 2, 2.8, 4, 5.6, 8),
-    ),
+SIGNALS: dict[str, Callable[[FlowField], float]] = {
+    "mismatch": lambda field: float(mismatch(field).mean()),
+    "motion": motion,
 }
+CANDIDATES: dict[str, tuple[str, float, bool, tuple[float, ...]]] = {
+    "mismatch now": ("mismatch", 0, False, (3, 5, 7, 9, 12)),
+    "motion now": ("motion", 0, False, (1, 2, 3.5, 5, 8)),
+    "mismatch, summed": ("mismatch", 0, True, (8, 16, 32, 55, 90)),
+    "mismatch + 4, summed": ("mismatch", 4, True, (20, 35, 60, 90, 140)),
+    "motion, summed": ("motion", 0, True, (2, 5, 10, 20, 40)),
+    "motion + 2, summed": ("motion", 2, True, (8, 15, 25, 40, 70)),
+}
+"""Signal, what is added to it on every frame, whether it is summed since the key, and the limits tried."""
 
 
 @dataclass
 class BySignal:
-    """A schedule on one candidate signal."""
+    """A schedule on one candidate signal, as it is or summed over the frames since the key."""
 
     signal: Callable[[FlowField], float]
+    offset: float
+    is_summed: bool
     limit: float
     max_interval: int = 30
-    cuts: Adaptive = field(default_factory=lambda: Adaptive(mismatch_limit=1e9))
+    cuts: Adaptive = field(default_factory=lambda: Adaptive(budget=1e9))
+    total: float = 0.0
 
     def key_reason(self, frames_since_key: int, estimate: Callable[[], FlowField]) -> KeyReason | None:
         reason = self.cuts.key_reason(frames_since_key, estimate)
-        if reason is None and frames_since_key >= 2 and self.signal(estimate()) > self.limit:
+        value = self.signal(estimate()) + self.offset
+        self.total = value + (self.total if self.is_summed and frames_since_key > 1 else 0.0)
+        if reason is None and frames_since_key >= 2 and self.total > self.limit:
             return KeyReason.MISMATCH
         return reason
 
@@ -166,10 +168,10 @@ def at_share(curve: list[tuple[float, float]], share: float) -> float:
 
 def variants() -> Iterator[tuple[str, Callable[[], Schedule]]]:
     for interval in INTERVALS:
-        yield "fixed", lambda interval=interval: FixedInterval(interval)
-    for name, (signal, limits) in SIGNALS.items():
+        yield "fixed", partial(FixedInterval, interval)
+    for name, (signal, offset, is_summed, limits) in CANDIDATES.items():
         for limit in limits:
-            yield name, lambda signal=signal, limit=limit: BySignal(signal, limit)
+            yield name, partial(BySignal, SIGNALS[signal], offset, is_summed, limit)
 
 
 def main() -> None:
@@ -199,7 +201,7 @@ def main() -> None:
     rows = [[name, *(f"{at_share(curve, share):.1f}" for share in SHARES)] for name, curve in curves.items()]
     points = [
         [name, f"{limit:g}", f"{share:.1%}", f"{value:.1f}"]
-        for name, (_, limits) in SIGNALS.items()
+        for name, (_, _, _, limits) in CANDIDATES.items()
         for limit, (share, value) in zip(limits, curves[name], strict=True)
     ]
     form = "causal" if options.causal else "two-sided"

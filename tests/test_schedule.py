@@ -7,7 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from dffcli.errors import DFFError
-from dffcli.schedule import Adaptive, FixedInterval
+from dffcli.schedule import FRAME_SHARE, Adaptive, FixedInterval
 from dffcli.types import FlowField, KeyReason
 
 
@@ -55,19 +55,28 @@ def test_adaptive_never_exceeds_its_longest_interval(mismatches: list[float], lo
         assert run < longest
 
 
-def test_adaptive_keys_a_frame_that_no_longer_matches() -> None:
-    schedule = Adaptive(mismatch_limit=5)
-    assert reasons(schedule, [1, 2, 4, 6, 1]) == [None, None, None, KeyReason.MISMATCH, None]
+def test_adaptive_keys_the_frame_at_which_the_summed_mismatch_exceeds_its_budget() -> None:
+    schedule = Adaptive(budget=10 + 3 * FRAME_SHARE)
+    assert reasons(schedule, [3, 5, 7, 3, 5, 7]) == [None, None, KeyReason.MISMATCH] * 2
+
+
+def test_a_faster_scene_gets_more_key_frames_but_not_in_proportion() -> None:
+    def interval(rate: float) -> int:
+        said = reasons(Adaptive(budget=400, max_interval=100), [rate * distance for distance in range(1, 100)])
+        return said.index(KeyReason.MISMATCH) + 1
+
+    slow, fast = interval(0.1), interval(1.6)
+    assert fast < slow < 16 * fast
 
 
 def test_adaptive_waits_for_the_shortest_interval_but_not_at_a_cut() -> None:
-    schedule = Adaptive(mismatch_limit=5, min_interval=3, cut_limit=20)
+    schedule = Adaptive(budget=5, min_interval=3, cut_limit=20)
     assert reasons(schedule, [6, 7, 8]) == [None, None, KeyReason.MISMATCH]
     assert reasons(schedule, [60]) == [KeyReason.SCENE_CUT]
 
 
 def test_a_slow_rise_is_not_called_a_cut() -> None:
-    said = reasons(Adaptive(mismatch_limit=100, cut_limit=20), [5, 10, 15, 19, 25, 30])
+    said = reasons(Adaptive(budget=1000, cut_limit=20), [5, 10, 15, 19, 25, 30])
     assert KeyReason.SCENE_CUT not in said
 
 

@@ -33,23 +33,27 @@ class FixedInterval:
 
 @dataclass(slots=True)
 class Adaptive:
-    """A new key frame when the warped one can no longer be trusted.
+    """A new key frame when the error that propagation has run up since the last one is worth more than its cost.
 
-    Two signals, both left over from the flow that is computed anyway: how badly the warped key picture matches the
-    frame, and whether that jumped from one frame to the next (a scene cut). Thresholds: benchmarks/adaptive.py.
+    The signal is left over from the flow that is computed anyway: how badly the warped key picture matches the frame.
+    It is summed over the frames since the key. If mismatch grows like r per frame, the mean error at interval L is
+    about r L / 2 and a key frame costs 1 / L; the best L is then that at which the sum r L^2 / 2 reaches a fixed
+    budget, whatever r is. A limit on the mismatch itself would give L like 1 / r: too many key frames to fast scenes.
+    A share that every frame adds stands for what does not depend on motion. Budget: benchmarks/adaptive.py.
 
     Attributes:
-        mismatch_limit: mean mismatch, in grey levels, above which a frame becomes a key frame.
+        budget: sum over the frames since the key of mean mismatch + `FRAME_SHARE`, in grey levels.
         cut_limit: mean mismatch of a scene cut, in grey levels, if it also jumped `CUT_JUMP`-fold.
         min_interval: frames between key frames at least, but for scene cuts.
         max_interval: frames between key frames at most.
     """
 
-    mismatch_limit: float = 4.5
+    budget: float = 60.0
     cut_limit: float = 20.0
     min_interval: int = 2
     max_interval: int = MAX_INTERVAL
     _last_mismatch: float = field(default=0.0, init=False)
+    _sum: float = field(default=0.0, init=False)
 
     def __post_init__(self) -> None:
         if not 1 <= self.min_interval <= self.max_interval:
@@ -61,16 +65,20 @@ class Adaptive:
     def key_reason(self, frames_since_key: int, estimate: Callable[[], FlowField]) -> KeyReason | None:
         """The first reason that holds, a scene cut before all."""
         mismatch = mean_mismatch(estimate())
-        last, self._last_mismatch = (0.0 if frames_since_key == 1 else self._last_mismatch), mismatch
+        if frames_since_key == 1:
+            self._last_mismatch = self._sum = 0.0
+        last, self._last_mismatch = self._last_mismatch, mismatch
+        self._sum += mismatch + FRAME_SHARE
         if mismatch > self.cut_limit and mismatch > CUT_JUMP * last:
             return KeyReason.SCENE_CUT
         if frames_since_key >= self.max_interval:
             return KeyReason.MAX_INTERVAL
-        if frames_since_key >= self.min_interval and mismatch > self.mismatch_limit:
+        if frames_since_key >= self.min_interval and self._sum > self.budget:
             return KeyReason.MISMATCH
         return None
 
 
+FRAME_SHARE = 4.0  # grey levels
 CUT_JUMP = 2.5  # times the last frame's mismatch
 
 
