@@ -23,7 +23,7 @@ from dffcli.io.source import MAX_PIXELS
 from dffcli.models.registry import BuiltModel, Weights, build_model, find_entry
 from dffcli.outputs.kinds import open_sink, output_formats
 from dffcli.outputs.sink import OutputOptions, RunFacts, Sink, check_outputs
-from dffcli.protocols import FlowEstimator, Schedule
+from dffcli.protocols import FlowEstimator, Schedule, SparesLowScores
 from dffcli.report import RunReport, Tally
 from dffcli.schedule import MAX_INTERVAL, Adaptive, FixedInterval
 from dffcli.timing import Stopwatch, TimedFlow, TimedModel, TimedWarp
@@ -116,6 +116,8 @@ def annotate(
     built = build_model(entry.name, weights=config.weights, device=device)
     flow = choose_flow(config.flow, built, device=device)
     keep = finisher(config, built.model.categories)
+    if isinstance(built.model, SparesLowScores) and not config.track:  # tracks are kept alive by low scores
+        built.model.lowest_score = config.score_threshold
     watch = Stopwatch()
     tally = Tally()
     broke: VideoDecodeError | None = None

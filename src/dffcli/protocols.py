@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import Protocol
+from typing import Protocol, runtime_checkable
 
 from dffcli.types import Category, Features, FlowField, Frame, KeyReason, Prediction, PreparedImage, Task
 
@@ -31,6 +31,14 @@ class VideoModel(Protocol):
 
     def head(self, features: Features, image: PreparedImage, *, is_key: bool) -> Prediction:
         """N_task: boxes or masks in frame pixels. `is_key` lets two-stage heads use fewer proposals elsewhere."""
+
+
+@runtime_checkable
+class SparesLowScores(Protocol):
+    """A detector that spends no work on detections nobody will see; those that score enough are the same."""
+
+    lowest_score: float
+    """Scores that are asked for, 0..1."""
 
 
 class FlowEstimator(Protocol):

@@ -19,7 +19,7 @@ from dffcli.models.labels import COCO
 from dffcli.models.registry import BuiltModel, Weights
 from dffcli.models.torchvision_input import prepare
 from dffcli.models.torchvision_networks import load_network
-from dffcli.models.torchvision_results import Candidates, anchors_for, logit, rows, suppress, to_detections
+from dffcli.models.torchvision_results import Candidates, anchors_for, logit, rows, suppress, threshold, to_detections
 from dffcli.types import Detections, Features, Frame, PreparedImage, Task
 
 BACKGROUND = 0  # SSD's first class
@@ -84,6 +84,9 @@ class DenseDetector:
         feature_network: N_feat, from the input to a tuple of maps.
         find: N_task up to the candidates of all levels, from the network, the maps and each level's anchors.
         device: where it runs.
+
+    Attributes:
+        lowest_score: detections that score less are not asked for, and no work is spent on them.
     """
 
     task = Task.DETECT
@@ -94,12 +97,13 @@ class DenseDetector:
         name: str,
         network: Any,
         feature_network: nn.Module,
-        find: Callable[[Any, Features, list[Tensor], tuple[int, int]], Candidates],
+        find: Callable[[Any, Features, list[Tensor], tuple[int, int], float], Candidates],
         *,
         device: str = "cpu",
     ) -> None:
         self.name = name
         self.feature_network: Callable[[Tensor], Features] = feature_network
+        self.lowest_score = 0.0
         self._network = network
         self._find = find
         self._device = device
@@ -123,61 +127,68 @@ class DenseDetector:
                 self._anchors.pop(next(iter(self._anchors)))
             levels = list(features[:: self._maps_per_level])
             self._anchors[image.padded_size] = anchors_for(self._network.anchor_generator, levels, image)
-        found = self._find(self._network, features, self._anchors[image.padded_size], image.content_size)
+        lowest = threshold(self._network.score_thresh, self.lowest_score)
+        found = self._find(self._network, features, self._anchors[image.padded_size], image.content_size, lowest)
         best = suppress(found, overlap=self._network.nms_thresh, most=self._network.detections_per_img)
         return to_detections(best, image)
 
 
-def find_retina(network: Any, features: Features, anchors: list[Tensor], size: tuple[int, int]) -> Candidates:
+def find_retina(
+    network: Any, features: Features, anchors: list[Tensor], size: tuple[int, int], lowest: float
+) -> Candidates:
     """RetinaNet's candidates: the sigmoid is taken of those logits only that can pass the threshold."""
     classes = network.head.classification_head.num_classes
     found: list[Candidates] = []
     for logits, regression, level in zip(features[::2], features[1::2], anchors, strict=True):
         flat = rows(logits, classes).flatten()
-        places = torch.nonzero(flat > logit(network.score_thresh)).squeeze(1)
+        places = torch.nonzero(flat > logit(lowest)).squeeze(1)
         scores = torch.sigmoid(flat[places])
-        places, scores = _best(places, scores, network)
+        places, scores = _best(places, scores, network, lowest)
         cells = torch.div(places, classes, rounding_mode="floor")
         boxes = network.box_coder.decode_single(rows(regression, 4)[cells], level[cells])
         found.append(Candidates(clip_boxes_to_image(boxes, size), scores, places % classes))
     return _together(found)
 
 
-def find_fcos(network: Any, features: Features, anchors: list[Tensor], size: tuple[int, int]) -> Candidates:
+def find_fcos(
+    network: Any, features: Features, anchors: list[Tensor], size: tuple[int, int], lowest: float
+) -> Candidates:
     """The candidates of FCOS, scored by the geometric mean of class probability and centredness."""
     classes = network.head.classification_head.num_classes
-    lowest = logit(network.score_thresh**2)  # either factor must reach the square
+    least = logit(lowest**2)  # either factor must reach the square
     found: list[Candidates] = []
     for logits, regression, centredness, level in zip(
         features[::3], features[1::3], features[2::3], anchors, strict=True
     ):
         flat = rows(logits, classes).flatten()
-        places = torch.nonzero(flat > lowest).squeeze(1)
+        places = torch.nonzero(flat > least).squeeze(1)
         cells = torch.div(places, classes, rounding_mode="floor")
         scores = torch.sqrt(torch.sigmoid(flat[places]) * torch.sigmoid(rows(centredness, 1).flatten()[cells]))
-        places, scores = _best(places, scores, network)
+        places, scores = _best(places, scores, network, lowest)
         cells = torch.div(places, classes, rounding_mode="floor")
         boxes = network.box_coder.decode(rows(regression, 4)[cells], level[cells])
         found.append(Candidates(clip_boxes_to_image(boxes, size), scores, places % classes))
     return _together(found)
 
 
-def _best(places: Tensor, scores: Tensor, network: Any) -> tuple[Tensor, Tensor]:
+def _best(places: Tensor, scores: Tensor, network: Any, lowest: float) -> tuple[Tensor, Tensor]:
     """Those above the threshold, at most as many as torchvision takes of a level, best first."""
-    passes = scores > network.score_thresh
+    passes = scores > lowest
     places, scores = places[passes], scores[passes]
     scores, order = scores.topk(min(network.topk_candidates, len(scores)))
     return places[order], scores
 
 
-def find_ssd(network: Any, features: Features, anchors: list[Tensor], size: tuple[int, int]) -> Candidates:
+def find_ssd(
+    network: Any, features: Features, anchors: list[Tensor], size: tuple[int, int], lowest: float
+) -> Candidates:
     """SSD's candidates, chosen class by class over all levels."""
     counts = network.anchor_generator.num_anchors_per_location()
     classes = features[0].shape[1] // counts[0]
     logits = torch.cat([rows(level, classes) for level in features[::2]])  # [anchors, classes]
     regression = torch.cat([rows(level, 4) for level in features[1::2]])
     every = torch.softmax(logits, dim=-1).T[BACKGROUND + 1 :].contiguous()  # [classes - 1, anchors]
-    labels, cells = torch.nonzero(every > network.score_thresh, as_tuple=True)
+    labels, cells = torch.nonzero(every > lowest, as_tuple=True)
     scores = every[labels, cells]
     order = scores.argsort(descending=True, stable=True)
     order = order[labels[order].argsort(stable=True)]  # class by class, each best first

@@ -50,6 +50,11 @@ def to_detections(found: Candidates, image: PreparedImage, *, masks: Tensor | No
     )
 
 
+def threshold(own: float, asked: float) -> float:
+    """What a score must exceed: the network's own threshold, or the one asked for (which scores may equal)."""
+    return max(own, asked - 1e-6)
+
+
 def anchors_for(generator: Any, maps: list[Tensor], image: PreparedImage) -> list[Tensor]:
     """Torchvision's anchors for maps `[1, C, h, w]`, `[h * w * A, 4]` a level."""
     from torchvision.models.detection.image_list import ImageList

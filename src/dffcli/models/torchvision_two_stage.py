@@ -20,13 +20,15 @@ from torchvision.ops import batched_nms, clip_boxes_to_image, remove_small_boxes
 from dffcli.models.folding import fold_batch_norms
 from dffcli.models.labels import COCO
 from dffcli.models.registry import BuiltModel, Weights
+from dffcli.models.roi_reading import align
 from dffcli.models.torchvision_input import prepare
 from dffcli.models.torchvision_masks import paste_masks
 from dffcli.models.torchvision_networks import load_network
-from dffcli.models.torchvision_results import Candidates, anchors_for, rows, suppress, to_detections
+from dffcli.models.torchvision_results import Candidates, anchors_for, rows, suppress, threshold, to_detections
 from dffcli.types import Detections, Features, Frame, PreparedImage, Task
 
 PROPAGATED_PROPOSALS = 100
+PROPOSED_FOR_EACH_KEPT = 5  # how many of a level compete before doubles are suppressed, for each that may remain
 ANCHORS_KEPT = 4  # input sizes whose anchors are remembered
 SMALLEST_BOX = 1e-2  # pixels; of the second stage
 
@@ -56,6 +58,9 @@ class TwoStageDetector:
         network: torchvision's own.
         device: where it runs.
         propagated_proposals: how many proposals the second stage sees at most on a propagated frame.
+
+    Attributes:
+        lowest_score: detections that score less are not asked for, and no work is spent on them.
     """
 
     task = Task.DETECT
@@ -66,6 +71,7 @@ class TwoStageDetector:
     ) -> None:
         self.name = name
         self.propagated_proposals = propagated_proposals
+        self.lowest_score = 0.0
         feature_network = TwoStageFeatures(network)
         self._level_names = feature_network.pooled
         self.feature_network: Callable[[Tensor], Features] = feature_network
@@ -89,24 +95,40 @@ class TwoStageDetector:
         rpn, heads = self._network.rpn, self._network.roi_heads
         objectness, regression = features[: self._levels], features[self._levels : 2 * self._levels]
         pyramid = OrderedDict(zip(self._level_names, features[2 * self._levels :], strict=False))
-        most = rpn.post_nms_top_n()
+        per_level, most = rpn.pre_nms_top_n(), rpn.post_nms_top_n()
         if not is_key:
             most = min(most, self.propagated_proposals)
-        proposals = self._propose(objectness, regression, image, most=most)
-        sizes = [image.content_size]
-        pooled = heads.box_roi_pool(pyramid, [proposals], sizes)  # [P, C, 7, 7]
+            per_level = min(per_level, PROPOSED_FOR_EACH_KEPT * most)
+        proposals = self._propose(objectness, regression, image, per_level=per_level, most=most)
+        pool = self._pool_few if not is_key and self._device == "cpu" else self._pool
+        pooled = pool(heads.box_roi_pool, pyramid, proposals, image)  # [P, C, 7, 7]
         logits, refinements = heads.box_predictor(heads.box_head(pooled))  # [P, classes], [P, classes * 4]
         found = self._refine(logits, refinements, proposals, image.content_size)
         best = suppress(found, overlap=heads.nms_thresh, most=heads.detections_per_img)
         if not heads.has_mask():
             return to_detections(best, image)
-        pooled = heads.mask_roi_pool(pyramid, [best.boxes], sizes)
+        pooled = pool(heads.mask_roi_pool, pyramid, best.boxes, image)  # [N, C, 14, 14]
         shapes = maskrcnn_inference(heads.mask_predictor(heads.mask_head(pooled)), [best.labels])[0]  # [N, 1, 28, 28]
         frame_boxes = resize_boxes(best.boxes, list(image.content_size), list(image.frame.size))
         return to_detections(best, image, masks=paste_masks(shapes[:, 0], frame_boxes, image.frame.size))
 
-    def _propose(self, objectness: Features, regression: Features, image: PreparedImage, *, most: int) -> Tensor:
-        """The best proposals `[P, 4]`, at most `most`; only those that can be among them are decoded."""
+    @staticmethod
+    def _pool(pooler: Any, pyramid: dict[str, Tensor], boxes: Tensor, image: PreparedImage) -> Tensor:
+        """Torchvision's RoIAlign."""
+        pooled: Tensor = pooler(pyramid, [boxes], [image.content_size])
+        return pooled
+
+    @staticmethod
+    def _pool_few(pooler: Any, pyramid: dict[str, Tensor], boxes: Tensor, image: PreparedImage) -> Tensor:
+        """The same without a copy of every level, where boxes are few."""
+        levels = list(pyramid.values())
+        scales = [1 / round(image.padded_size[0] / level.shape[2]) for level in levels]
+        return align(levels, boxes, scales=scales, bins=pooler.output_size[0])
+
+    def _propose(
+        self, objectness: Features, regression: Features, image: PreparedImage, *, per_level: int, most: int
+    ) -> Tensor:
+        """The best proposals `[P, 4]`, at most `most`; only the best `per_level` of each level are decoded."""
         rpn = self._network.rpn
         if image.padded_size not in self._anchors:
             while len(self._anchors) >= ANCHORS_KEPT:
@@ -116,8 +138,7 @@ class TwoStageDetector:
         parts: list[Candidates] = []
         for index, (logits, deltas, level) in enumerate(zip(objectness, regression, anchors, strict=True)):
             flat = rows(logits, 1).flatten()  # [h * w * A]
-            kept = min(rpn.pre_nms_top_n(), len(flat))
-            scores, places = flat.topk(kept)
+            scores, places = flat.topk(min(per_level, len(flat)))
             boxes = rpn.box_coder.decode_single(rows(deltas, 4)[places], level[places])
             boxes = clip_boxes_to_image(boxes, image.content_size)
             parts.append(Candidates(boxes, scores, torch.full_like(places, index)))
@@ -133,7 +154,7 @@ class TwoStageDetector:
         """Every class of every proposal that scores, with its own refined box."""
         heads = self._network.roi_heads
         every = F.softmax(logits, -1)[:, 1:]  # without the background
-        places, classes = torch.nonzero(every > heads.score_thresh, as_tuple=True)
+        places, classes = torch.nonzero(every > threshold(heads.score_thresh, self.lowest_score), as_tuple=True)
         labels = classes + 1
         chosen = refinements.view(len(logits), -1, 4)[places, labels]  # [N, 4]
         boxes = clip_boxes_to_image(heads.box_coder.decode_single(chosen, proposals[places]), size)
