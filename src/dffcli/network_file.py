@@ -16,8 +16,8 @@ from torch import Tensor, nn
 
 from dffcli.errors import WeightsError
 from dffcli.types import Category
+from dffcli.weights_folder import MANIFEST, bundled_folder
 
-MANIFEST = "manifest.json"
 HEADER_LIMIT = 100_000_000  # bytes; the format's own limit
 
 
@@ -41,19 +41,6 @@ class NetworkFile:
         return tuple(
             Category(item["id"], item["name"], tuple(item["color"])) for item in self.description["categories"]
         )
-
-
-def bundled_folder() -> Path:
-    """The folder of the bundled networks: inside an installed package, or beside `src` in a source tree.
-
-    Raises:
-        WeightsError: neither is there.
-    """
-    package = Path(__file__).parent
-    for folder in (package / "weights", package.parents[1] / "weights"):
-        if (folder / MANIFEST).is_file():
-            return folder
-    raise WeightsError(f"the bundled networks are missing: no {MANIFEST} in {package / 'weights'}: install dff again")
 
 
 def bundled_file(name: str) -> tuple[Path, str]:

@@ -23,6 +23,7 @@ COMMANDS = (
     "dffcli.cli.train",
     "dffcli.cli.eval",
     "dffcli.cli.weights",
+    "dffcli.cli.models",
 )
 """Modules with a `register(app)`; they import nothing heavy before their command runs."""
 

@@ -9,7 +9,7 @@ from pathlib import Path
 from dffcli.errors import ModelError, WeightsError
 from dffcli.models.downloads import cached_file, expected_digest, file_digest
 from dffcli.models.registry import ModelEntry, find_entry, model_entries
-from dffcli.network_file import MANIFEST, bundled_folder
+from dffcli.weights_folder import MANIFEST, bundled_folder
 
 DIGEST_LENGTH = 64  # hexadecimal digits of a SHA-256
 

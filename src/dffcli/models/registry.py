@@ -85,7 +85,8 @@ def find_entry(name: str, *, task: Task | None = None) -> ModelEntry:
     """
     entries = model_entries()
     if name not in entries:
-        near = get_close_matches(name, entries, n=3, cutoff=0.5)
+        near = [known for known in entries if name and name in known][:3]
+        near = near or get_close_matches(name, entries, n=3, cutoff=0.5)
         hint = f"did you mean {' or '.join(near)}?" if near else "`dff models` lists them"
         raise ModelError(f"unknown model {name!r}: {hint}")
     entry = entries[name]

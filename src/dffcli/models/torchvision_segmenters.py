@@ -1,4 +1,4 @@
-"""Torchvision's segmenters, cut right before their classifier."""
+"""Torchvision's segmenters, cut right behind their (linear) classifier."""
 
 from __future__ import annotations
 
@@ -7,6 +7,7 @@ from typing import Any
 
 import torch
 from torch import Tensor, nn
+from torchvision.models.segmentation import LRASPP
 
 from dffcli.models.folding import fold_batch_norms
 from dffcli.models.label_map import upsample_argmax
@@ -19,36 +20,23 @@ SHORT_SIDE = 520  # pixels; of every torchvision segmenter's own transforms
 
 
 class SegmentationFeatures(nn.Module):
-    """N_feat of DeepLab v3 and FCN: backbone and neck, up to the channels that the 1x1 classifier reads.
+    """N_feat: all of the network, up to the logits before they are enlarged.
 
-    Dropout, where it stands last (FCN), does nothing at inference.
-    """
-
-    def __init__(self, network: Any) -> None:
-        super().__init__()
-        self.backbone = network.backbone
-        self.neck = nn.Sequential(*list(network.classifier.children())[:-1])
-
-    def forward(self, x: Tensor) -> tuple[Tensor, ...]:
-        """`[1, 3, H, W]` to one map `[1, C, H / 8, W / 8]` (H / 16 for MobileNet)."""
-        return (self.neck(self.backbone(x)["out"]),)
-
-
-class LrasppFeatures(nn.Module):
-    """N_feat of LR-ASPP: all of it, up to the logits at stride 8.
-
-    Beyond its backbone LR-ASPP is two 1x1 classifiers, which are linear: warping their sum is the same as warping
-    what they read, with 21 channels to carry instead of 168.
+    The last layer is a 1x1 convolution (two that are added, in LR-ASPP), which is linear: classifying what was warped
+    is the same as warping what was classified, with 21 channels to carry instead of 256 or 512 and nothing left to
+    compute but the label map.
     """
 
     def __init__(self, network: Any) -> None:
         super().__init__()
         self.backbone = network.backbone
         self.classifier = network.classifier
+        self.reads_both = isinstance(network, LRASPP)
 
     def forward(self, x: Tensor) -> tuple[Tensor, ...]:
-        """`[1, 3, H, W]` to logits `[1, 21, H / 8, W / 8]`."""
-        return (self.classifier(self.backbone(x)),)
+        """`[1, 3, H, W]` to logits `[1, 21, H / 8, W / 8]` (H / 16 for DeepLab on MobileNet)."""
+        maps = self.backbone(x)
+        return (self.classifier(maps if self.reads_both else maps["out"]),)
 
 
 def resized(size: tuple[int, int], *, short_side: int) -> tuple[int, int]:
@@ -63,8 +51,7 @@ class TorchvisionSegmenter:
 
     Args:
         name: the name `--model` takes.
-        feature_network: N_feat, from the input to a tuple of maps.
-        classifier: the last layer, from the one map to logits.
+        feature_network: N_feat, from the input to logits.
         transforms: torchvision's own, from `[3, H, W]` uint8 to the normalised input.
         categories: what it names, by position.
         device: where it runs.
@@ -77,7 +64,6 @@ class TorchvisionSegmenter:
         self,
         name: str,
         feature_network: nn.Module,
-        classifier: nn.Module,
         *,
         transforms: Callable[[Tensor], Tensor],
         categories: tuple[Category, ...] = VOC,
@@ -87,7 +73,6 @@ class TorchvisionSegmenter:
         self.name = name
         self.categories = categories
         self.feature_network: Callable[[Tensor], Features] = feature_network
-        self._classifier = classifier
         self._transforms = transforms
         self._device = device
         self._short_side = short_side
@@ -104,13 +89,13 @@ class TorchvisionSegmenter:
 
     @torch.inference_mode()
     def features(self, image: PreparedImage) -> Features:
-        """N_feat: one map, `[1, C, h, w]`."""
+        """N_feat: logits, `[1, classes, h, w]`."""
         return self.feature_network(image.tensor)
 
     @torch.inference_mode()
     def head(self, features: Features, image: PreparedImage, *, is_key: bool) -> SegmentationMap:
-        """N_task: the classifier, and the best class of every pixel of the frame."""
-        logits = self._classifier(features[0])[0]  # [classes, h, w]
+        """N_task: the best class of every pixel of the frame."""
+        logits = features[0][0]  # [classes, h, w]
         return SegmentationMap(upsample_argmax(logits.float().contiguous().cpu().numpy(), image.frame.size))
 
 
@@ -136,8 +121,7 @@ def build(
     """
     from torchvision.transforms._presets import SemanticSegmentation
 
-    is_lraspp = name.startswith("lraspp")
-    options = {} if is_lraspp else {"aux_loss": False}
+    options = {} if name.startswith("lraspp") else {"aux_loss": False}
     loaded = load_network(name, weights=weights, ignore=lambda key: key.startswith("aux_classifier."), **options)
     network: Any = loaded.network
     if fold:
@@ -145,8 +129,7 @@ def build(
     network.to(device, memory_format=torch.channels_last)
     model = TorchvisionSegmenter(
         name,
-        LrasppFeatures(network) if is_lraspp else SegmentationFeatures(network),
-        nn.Identity() if is_lraspp else network.classifier[-1],
+        SegmentationFeatures(network),
         transforms=SemanticSegmentation(resize_size=short_side),
         device=device,
         short_side=short_side,

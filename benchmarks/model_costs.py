@@ -1,0 +1,130 @@
+"""What each model costs on a key frame and on a propagated one, and the speed-up that allows.
+
+Random weights (costs do not depend on them), one thread, CPU time (which a busy machine disturbs least). The class
+logits of one-stage detectors are shifted so that about 1000 boxes pass the threshold, as on a busy street; two-stage
+detectors see 1000 proposals on a key frame and `PROPAGATED_PROPOSALS` elsewhere.
+"""
+
+from __future__ import annotations
+
+import os
+
+os.environ.setdefault("OMP_NUM_THREADS", "1")
+
+from fractions import Fraction
+from statistics import median
+from time import process_time
+from typing import Any
+
+import common
+import numpy as np
+import torch
+
+from dffcli.blend import side_weights
+from dffcli.flow import build_flow
+from dffcli.models.catalog_torchvision import ENTRIES
+from dffcli.models.registry import build_model
+from dffcli.types import Features, Frame
+from dffcli.warp import warp
+
+PASSING = 1000  # boxes of a one-stage detector above its threshold
+MOVED = 6  # pixels between the two key frames' neighbours
+INTERVALS = (10, 20)
+
+
+def frames(size: tuple[int, int]) -> list[Frame]:
+    """Three smooth pictures, each moved to the right against the one before."""
+    import cv2
+
+    coarse = np.random.default_rng(0).integers(0, 256, (size[0] // 12, size[1] // 12 + 8, 3), dtype=np.uint8)
+    wide = cv2.resize(coarse, (size[1] + 4 * MOVED, size[0]), interpolation=cv2.INTER_CUBIC)
+    return [
+        Frame(i, np.ascontiguousarray(wide[:, 2 * MOVED - i * MOVED :][:, : size[1]]), Fraction(i, 25))
+        for i in range(3)
+    ]
+
+
+def cost(work: Any, *, rounds: int) -> tuple[float, Any]:
+    """Median CPU milliseconds, and the last answer."""
+    times = []
+    for _ in range(rounds):
+        began = process_time()
+        answer = work()
+        times.append((process_time() - began) * 1000)
+    return median(times), answer
+
+
+def crowd(model: Any, features: Features) -> Features:
+    """Shift the class logits of a one-stage detector until `PASSING` boxes pass its threshold."""
+    network = model._network
+    if not hasattr(network, "score_thresh") or not hasattr(network.head.classification_head, "cls_logits"):
+        return features
+    per_level = model._maps_per_level
+    logits = torch.cat([level.flatten() for level in features[::per_level]])
+    edge = logits.topk(PASSING).values[-1]
+    shift = float(torch.logit(torch.tensor(network.score_thresh))) - float(edge)
+    return tuple(level + shift if i % per_level == 0 else level for i, level in enumerate(features))
+
+
+def measure(name: str, size: tuple[int, int], *, rounds: int) -> list[str]:
+    model: Any = build_model(name, weights="random").model
+    flow = build_flow("dis")
+    with torch.inference_mode():
+        before, current, after = (model.prepare(frame) for frame in frames(size))
+        tensor_cost, _ = cost(lambda: before.tensor, rounds=1)
+        if rounds > 1:
+            model.features(before)  # warm-up
+        feature_cost, features = cost(lambda: model.features(before), rounds=rounds)
+        features = crowd(model, features)
+        key_head, _ = cost(lambda: model.head(features, before, is_key=True), rounds=rounds)
+        fields = [flow.estimate(before, current), flow.estimate(after, current)]
+        current.cache.clear()
+
+        def estimate() -> None:
+            current.cache.clear()
+            flow.estimate(before, current)
+            flow.estimate(after, current)
+
+        flow_cost, _ = cost(estimate, rounds=3)
+
+        def carry() -> Features:
+            one, other = side_weights(fields[0], fields[1], progress=0.5)
+            return warp(features, fields[1], weight=other, onto=warp(features, fields[0], weight=one))
+
+        carry()
+        warp_cost, warped = cost(carry, rounds=3)
+        head_cost, _ = cost(lambda: model.head(warped, current, is_key=False), rounds=3)
+    key, rest = tensor_cost + feature_cost + key_head, flow_cost + warp_cost + head_cost
+    ups = [key / (key / interval + (1 - 1 / interval) * rest) for interval in INTERVALS]
+    shares = [tensor_cost, feature_cost, key_head, key, flow_cost, warp_cost, head_cost, rest]
+    cells = [f"{value:.0f}" if value >= 10 else f"{value:.1f}" for value in shares]
+    return [name, *cells, f"{rest / key:.1%}", *(f"{up:.1f}" for up in ups)]
+
+
+def main() -> None:
+    parser = common.parser(__doc__)
+    parser.add_argument("--models", default=",".join(entry.name for entry in ENTRIES))
+    parser.add_argument("--size", default="360x640", help="of the frame, HEIGHTxWIDTH")
+    parser.add_argument("--rounds", type=int, default=3)
+    options = parser.parse_args()
+    torch.set_num_threads(1)
+    height, width = (int(side) for side in options.size.split("x"))
+    rows = []
+    for name in options.models.split(","):
+        rows.append(measure(name, (height, width), rounds=options.rounds))
+        print(rows[-1], flush=True)
+    header = [
+        "model", "input", "features", "head on key", "key frame", "two flows", "two warps", "head", "propagated",
+        "share", *(f"speed-up at {interval}" for interval in INTERVALS),
+    ]  # fmt: skip
+    text = common.table(header, rows) + (
+        f"\n\nCPU milliseconds on one thread, frame {options.size}; two-sided propagation with DIS; speed-up of the "
+        "network part alone, from these costs."
+    )
+    common.save(
+        "model_costs", title="What each torchvision model costs", text=text, command="benchmarks/model_costs.py"
+    )
+
+
+if __name__ == "__main__":
+    main()
