@@ -16,10 +16,10 @@ from statistics import median
 from time import process_time
 from typing import Any
 
-import common
 import numpy as np
 import torch
 
+import common
 from dffcli.blend import side_weights
 from dffcli.flow import build_flow
 from dffcli.models.catalog_torchvision import ENTRIES
@@ -56,7 +56,7 @@ def cost(work: Any, *, rounds: int) -> tuple[float, Any]:
 
 def crowd(model: Any, features: Features) -> Features:
     """Shift the class logits of a one-stage detector until `PASSING` boxes pass its threshold."""
-    network = model._network
+    network = getattr(model, "_network", None)
     if not hasattr(network, "score_thresh") or not hasattr(network.head.classification_head, "cls_logits"):
         return features
     per_level = model._maps_per_level

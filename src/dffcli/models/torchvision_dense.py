@@ -224,6 +224,7 @@ def build(
     if fold:
         fold_batch_norms(network)
     network.to(device, memory_format=torch.channels_last)
+    feature_network: nn.Module
     if name.startswith("ssd"):
         feature_network, find = SsdFeatures(network), find_ssd
     elif name.startswith("fcos"):

@@ -62,7 +62,8 @@ def anchors_for(generator: Any, maps: list[Tensor], image: PreparedImage) -> lis
     canvas = maps[0].new_empty((1, 3, 1, 1)).expand(1, 3, *image.padded_size)
     anchors: Tensor = generator(ImageList(canvas, [image.content_size]), maps)[0]
     counts = generator.num_anchors_per_location()
-    return list(anchors.split([level.shape[2] * level.shape[3] * n for level, n in zip(maps, counts, strict=True)]))
+    sizes = [level.shape[2] * level.shape[3] * count for level, count in zip(maps, counts, strict=True)]
+    return list(torch.split(anchors, sizes))
 
 
 def rows(values: Tensor, columns: int) -> Tensor:
