@@ -133,8 +133,8 @@ def follow(*, steps: int, quiet: bool) -> Iterator[Callable[[StepReport], None]]
             progress.update(task, completed=report.step, description=losses)
             if report.measures is not None:
                 measures = " ".join(f"{name} {value:.2f}" for name, value in report.measures.items())
-                console.print(f"step {report.step}: {losses} | {measures}", highlight=False)
+                console.print(f"step {report.step}: {losses} | {measures}", highlight=False, soft_wrap=True)
             elif not console.is_terminal and report.step % 100 == 0:
-                console.print(f"step {report.step} of {report.steps}: {losses}", highlight=False)
+                console.print(f"step {report.step} of {report.steps}: {losses}", highlight=False, soft_wrap=True)
 
         yield on_step
