@@ -106,8 +106,8 @@ def main() -> None:
     save(
         "light_flow",
         title="Flow for DFF: end-point error in pixels, cost on one thread, mean IoU on CamVid val",
-        text=f"{built.weights_description}. End-point errors on 3 FlyingChairs pairs and on 24 made pairs, the kind the "
-        f"light network learned from.\n\n{table(header, rows)}",
+        text=f"{built.weights_description}. End-point errors on 3 FlyingChairs pairs and on 24 made pairs, the "
+        f"kind the light network learned from.\n\n{table(header, rows)}",
         command="python benchmarks/light_flow.py",
     )
 

@@ -16,7 +16,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from dffcli.flow.grey import grey_mismatch, grey_picture
+from dffcli.flow.grey import grey_picture
 from dffcli.types import FlowField, PreparedImage
 from dffcli.warp import resize_displacement, sampling_grid
 
@@ -127,8 +127,7 @@ class LightFlow:
         """The field current -> key at stride 4 of the reduced picture."""
         start = None if guess is None else guess.displacement.to(self._device)
         fields, scale = self._network(self._maps(key), self._maps(current), start)
-        displacement = fields[-1].float().cpu()
-        return FlowField(displacement, scale_map=scale, mismatch=self._mismatch(key, current, displacement))
+        return FlowField(fields[-1].float().cpu(), scale_map=scale)
 
     def _maps(self, image: PreparedImage) -> list[Tensor]:
         """What the encoder makes of a picture, made once."""
@@ -136,17 +135,6 @@ class LightFlow:
         if slot not in image.cache:
             image.cache[slot] = self._network.encode(grey_input(image).to(self._device))
         return cast(list[Tensor], image.cache[slot])
-
-    def _mismatch(self, key: PreparedImage, current: PreparedImage, displacement: Tensor) -> Any:
-        vectors = displacement[0].permute(1, 2, 0).numpy()  # [h, w, 2]
-        size_wh = vectors.shape[1], vectors.shape[0]  # OpenCV order
-        key_grey, current_grey = (
-            np.asarray(
-                cv2.resize(grey_picture(image, long_side=LONG_SIDE), size_wh, interpolation=cv2.INTER_AREA), np.uint8
-            )
-            for image in (key, current)
-        )
-        return grey_mismatch(key_grey, current_grey, vectors)
 
 
 def grey_input(image: PreparedImage) -> Tensor:

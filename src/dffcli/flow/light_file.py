@@ -8,6 +8,7 @@ from torch import nn
 
 from dffcli.errors import WeightsError
 from dffcli.flow.light import LightFlow, LightFlowNet
+from dffcli.flow.measured import MeasuredFlow
 from dffcli.network_file import bundled_file, fill_module, load_network, save_network
 
 KIND = "light-flow"
@@ -29,12 +30,12 @@ def load_light_flow(path: Path) -> LightFlowNet:
     return module
 
 
-def build_light_flow(path: Path | None, *, device: str) -> LightFlow:
+def build_light_flow(path: Path | None, *, device: str) -> MeasuredFlow:
     """The bundled light flow network, or one from a file, ready to run.
 
     Raises:
         WeightsError: it is missing, broken or another network's.
     """
     if path is None:
-        return LightFlow(load_light_flow(bundled_file(KIND)[0]), device=device)
-    return LightFlow(load_light_flow(path), device=device, name=f"light from {path.name}")
+        return MeasuredFlow(LightFlow(load_light_flow(bundled_file(KIND)[0]), device=device))
+    return MeasuredFlow(LightFlow(load_light_flow(path), device=device, name=f"light from {path.name}"))
