@@ -105,7 +105,6 @@ class RememberingModel:
     """Features once a frame; the head answers at the feature map's size."""
 
     inner: VideoModel
-    classify: Callable[[torch.Tensor], torch.Tensor]
     known: dict[int, Features] = field(default_factory=dict)
 
     name = "remembering"
@@ -121,7 +120,7 @@ class RememberingModel:
         return self.known[image.frame.index]
 
     def head(self, features: Features, image: PreparedImage, *, is_key: bool) -> Prediction:
-        return SegmentationMap(self.classify(features[0])[0].argmax(0).to(torch.uint8).numpy())
+        return SegmentationMap(features[0][0].argmax(0).to(torch.uint8).numpy())  # features are logits
 
 
 @dataclass
@@ -186,7 +185,7 @@ def main() -> None:
         path: Path = options.data / clip
         with open_source(str(path)) as source:
             frames = list(islice(source, options.frames))
-        model = RememberingModel(built.model, built.model._module.classify)
+        model = RememberingModel(built.model)
         flow = RememberingFlow(build_flow("dis"))
         reference, _ = run(model, flow, frames, FixedInterval(1), two_sided=False)
         for position, (_name, schedule) in enumerate(every):
