@@ -293,3 +293,21 @@ def test_a_full_disk_is_one_clear_line_and_leaves_nothing(tmp_path: Path, suffix
     assert ran.stdout.startswith(f"out{suffix}: ")
     assert ran.stdout.count("\n") == 1
     assert list(tmp_path.iterdir()) == []
+
+
+def test_every_row_of_every_frame_arrives(tmp_path: Path) -> None:
+    h, w = 450, 800
+    rows, columns = np.indices((h, w))
+    pictures = [
+        np.stack((rows * 200 // h + 4 * index, columns * 255 // w, np.full((h, w), 10 * index)), axis=2).astype(np.uint8)
+        for index in range(12)
+    ]
+    path = tmp_path / "out.mp4"
+    info = SourceInfo("x", (h, w), Fraction(1, 25), Fraction(25))
+    with VideoWriter(path, info=info, crf=8) as writer:
+        for index, picture in enumerate(pictures):
+            writer.write(picture.copy(), Fraction(index, 25), Fraction(1, 25))
+    with av.open(str(path)) as container:
+        for frame, picture in zip(container.decode(video=0), pictures, strict=True):
+            error = np.abs(frame.to_ndarray(format="rgb24").astype(int) - picture)[:, 8:-8].mean((1, 2))  # a row
+            assert error.max() < 4  # of a smooth picture; another buffer's bytes are above 10

@@ -243,7 +243,7 @@ class VideoWriter:
                 format="yuv420p", dst_colorspace=Colorspace.ITU601
             )
         planes = np.asarray(cv2.cvtColor(image, cv2.COLOR_RGB2YUV_I420), np.uint8)  # BT.601, limited range
-        return VideoFrame.from_numpy_buffer(planes, format="yuv420p")
+        return VideoFrame.from_ndarray(planes, format="yuv420p")  # a copy: the encoder reads it after we let go
 
     def _mux(self, packets: list[Packet[VideoStream]]) -> None:
         for packet in packets:
