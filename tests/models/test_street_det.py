@@ -1,11 +1,13 @@
 """The street detector: its maps, its boxes, its norms."""
 
 from fractions import Fraction
+from pathlib import Path
 
 import numpy as np
 import pytest
 import torch
 
+from dffcli.errors import WeightsError
 from dffcli.models.street import StreetShape, fold_norms
 from dffcli.models.street_det import (
     BINS,
@@ -15,7 +17,7 @@ from dffcli.models.street_det import (
     mean_distances,
     place_centres,
 )
-from dffcli.models.street_det_model import HeadSettings, StreetDetModel
+from dffcli.models.street_det_model import HeadSettings, StreetDetModel, build, export, start_from
 from dffcli.types import Category, FlowField, Frame
 from dffcli.warp import warp
 
@@ -125,3 +127,30 @@ def test_folded_norms_change_nothing() -> None:
         after = detector.dense_maps(picture)
     for first, second in zip(before, after, strict=True):
         torch.testing.assert_close(first, second, atol=1e-3, rtol=1e-3)
+
+
+def test_a_network_to_start_from_keeps_what_it_knows_of_a_class(tmp_path: Path) -> None:
+    known = small_detector()
+    export(tmp_path / "known.safetensors", known, categories=PAIR, input_size=64)
+    wanted = (Category(9, "dog", (1, 2, 3)), Category(4, "Car", (1, 2, 3)), Category(5, "cat", (1, 2, 3)))
+    started = start_from(tmp_path / "known.safetensors", categories=wanted)
+    for mine, theirs in zip(started.heads, known.heads, strict=True):
+        assert mine.class_logits.weight.shape[0] == 3
+        torch.testing.assert_close(mine.class_logits.weight[1], theirs.class_logits.weight[1], atol=1e-4, rtol=1e-3)
+    torch.testing.assert_close(
+        started.backbone.stem[0].conv.weight, known.backbone.stem[0].conv.weight, atol=1e-3, rtol=1e-3
+    )
+    with pytest.raises(WeightsError):
+        start_from(tmp_path / "nothing.safetensors", categories=wanted)
+
+
+def test_a_written_detector_answers_the_same(tmp_path: Path) -> None:
+    export(tmp_path / "it.safetensors", small_detector(), categories=PAIR, input_size=64)
+    built = build("street-det", weights=tmp_path / "it.safetensors")
+    assert built.model.categories == PAIR
+    image, frame = small_model(), frame_of(64, 64)
+    first = image.features(image.prepare(frame))
+    second = built.model.features(built.model.prepare(frame))
+    for one, other in zip(first, second, strict=True):
+        torch.testing.assert_close(one, other, atol=2e-2, rtol=2e-2)  # the file holds half precision
+    assert build("street-det", weights="random").is_random

@@ -20,7 +20,8 @@ Source = Annotated[
     str,
     typer.Argument(
         metavar="SOURCE",
-        help=f"{SOURCE_HELP} May be followed by ',only=A*|B*', ',without=C*' (names), ',names=FILE'.",
+        help=f"{SOURCE_HELP} May be followed by ',only=A*|B*', ',without=C*' (names), "
+        "',names=coco|FILE' (YOLO's classes).",
     ),
 ]
 Intervals = Annotated[

@@ -29,7 +29,8 @@ Data = Annotated[
         metavar="SOURCE",
         rich_help_panel=DATA,
         help=f"{SOURCE_HELP} May be repeated, and may be followed by ',share=2' (how often its pictures are shown), "
-        "',only=A*|B*', ',without=C*' (names), ',names=FILE' (YOLO's classes, one a line).",
+        "',only=A*|B*', ',without=C*' (names), ',names=coco|FILE' "
+        "(YOLO's classes: a known set, or a file with one a line).",
     ),
 ]
 Validate = Annotated[
@@ -65,7 +66,7 @@ Init = Annotated[
         dir_okay=False,
         metavar="FILE",
         rich_help_panel=options.LEARN,
-        help="Start from this network; where it has another number of classes, their layers start anew.",
+        help="Start from this network; classes that it knows by the same name start with what it knows of them.",
     ),
 ]
 MaxOffset = Annotated[
@@ -147,8 +148,10 @@ def train_detect(
         validation_size=input_size,
     )
     torch.manual_seed(seed)
-    count = len(categories)
-    network = street_det_model.start_from(init, classes=count) if init else StreetDetector(classes=count)
+    if init is None:
+        network = StreetDetector(classes=len(categories))
+    else:
+        network = street_det_model.start_from(init, categories=categories)
     single = DetectObjective(network, categories=categories, sets=sets, validation=validation, settings=settings)
     objective: Objective = single
     if max_offset:

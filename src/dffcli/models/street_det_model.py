@@ -210,18 +210,23 @@ def build(name: str, *, weights: Weights = "default", device: str = "cpu") -> Bu
     return BuiltModel(model, description)
 
 
-def start_from(path: Path, *, classes: int) -> StreetDetector:
-    """A detector to train further: of the file's shape and weights; class layers are new where the count differs.
+def start_from(path: Path, *, categories: tuple[Category, ...]) -> StreetDetector:
+    """A detector to train further for these categories: of the file's shape and weights.
+
+    Categories that the file's network knows by the same name begin with what it knows of them; the others anew.
 
     Raises:
         WeightsError: the file is not a street detector's.
     """
     file = load_network(path, kinds=(KIND,))
-    if file.description["classes"] == classes:
-        return rebuild(file, source=str(path))
-    network = _shaped(file.description | {"classes": classes})
-    anew = {name: value for name, value in network.state_dict().items() if "class_logits" in name}
-    fill_module(network, file.tensors | anew, source=str(path))
+    network = _shaped(file.description | {"classes": len(categories)})
+    known = {category.name.lower(): row for row, category in enumerate(file.categories)}
+    pairs = [(row, known.get(category.name.lower())) for row, category in enumerate(categories)]
+    tensors = dict(file.tensors)
+    for name, mine in network.state_dict().items():
+        if "class_logits" in name and name in tensors:
+            tensors[name] = torch.stack([mine[row] if old is None else tensors[name][old] for row, old in pairs])
+    fill_module(network, tensors, source=str(path))
     return network
 
 

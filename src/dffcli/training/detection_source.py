@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from dffcli.errors import DataError
+from dffcli.models.labels import CATEGORY_SETS
 from dffcli.training.detection_data import DetectionData
 from dffcli.training.detection_readers import read_detection_data
 
@@ -23,7 +24,7 @@ class DetectionSource:
         share: how often its pictures are shown, relative to those of other sources.
         without: shell patterns of the names of stills or videos to leave out.
         only: shell patterns of the names to keep; empty for all.
-        names: a file with class names, one a line, for YOLO folders.
+        names: for YOLO folders, a known set of categories ("coco") or a file with class names, one a line.
     """
 
     path: Path
@@ -31,7 +32,7 @@ class DetectionSource:
     share: float = 1.0
     without: tuple[str, ...] = ()
     only: tuple[str, ...] = ()
-    names: Path | None = None
+    names: str = ""
 
     @property
     def name(self) -> str:
@@ -57,7 +58,7 @@ class DetectionSource:
 
 
 def parse_detection_source(text: str) -> DetectionSource:
-    """`PATH[:PICTURES][,share=2][,only=A*|B*][,without=C*][,names=FILE]`.
+    """`PATH[:PICTURES][,share=2][,only=A*|B*][,without=C*][,names=coco|FILE]`.
 
     Raises:
         DataError: it does not read like that.
@@ -70,7 +71,7 @@ def parse_detection_source(text: str) -> DetectionSource:
         "share": _share,
         "only": _patterns,
         "without": _patterns,
-        "names": Path,
+        "names": str,
     }
     options: dict[str, Any] = {}
     for fact in facts:
@@ -95,9 +96,12 @@ def _patterns(text: str) -> tuple[str, ...]:
     return tuple(text.split("|"))
 
 
-def _class_names(path: Path | None) -> tuple[str, ...]:
-    if path is None:
+def _class_names(text: str) -> tuple[str, ...]:
+    if text in CATEGORY_SETS:
+        return tuple(category.name for category in CATEGORY_SETS[text])
+    if not text:
         return ()
+    path = Path(text)
     try:
         lines = path.read_text(encoding="utf-8").splitlines()
     except (OSError, UnicodeDecodeError) as error:
