@@ -26,7 +26,7 @@ MIN_OVERLAP_UNSURE = 0.5  # the same, of an unsure box
 MIN_OVERLAP_WIDENED = 0.1  # the same, of boxes widened for the second chance
 WIDENING = 0.4  # of a side, to each direction
 OTHER_CATEGORY = 0.4  # overlap taken off where the categories differ: detectors waver between car and truck
-SPEED_MEMORY = 0.6  # share of the old speed when a new one is measured
+SPEED_MEMORY = 0.8  # share of the old speed when a new one is measured: boxes shake more than objects turn
 LOST_SECONDS = Fraction(2)  # after which a track that was not seen is given up
 CORE = 0.6  # middle share of a box in which flow is read: its edge is background
 

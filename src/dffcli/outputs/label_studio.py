@@ -63,7 +63,7 @@ class LabelStudioWriter:
         run = self._sequence.run
         h, w = self._sequence.info.size
         classes = [item.name for item in self._sequence.categories]
-        meta = file_info(self._sequence) | {"width": w, "height": h, "classes": classes}
+        meta = file_info(self._sequence) | {"width": w, "height": h, "frames": self._frames, "classes": classes}
         head: dict[str, Any] = {"data": {"video": self._sequence.info.name}, "meta": meta}
         self._file.write(b"[" + compact_json(head)[:-1] + b',"predictions":[{"model_version":')
         self._file.write(compact_json("unknown" if run is None else f"{run.model} ({run.weights})"))

@@ -56,15 +56,15 @@ def read_label_studio(path: Path, given: Given) -> tuple[Sequence, Iterator[Fram
         for name in meta.get("classes", ()):
             labels.id_of(str(name))
         by_frame: dict[int, list[ReadBox]] = defaultdict(list)
-        frames, rate = 0, given.rate
+        frames, rate = whole(meta.get("frames", 0), what="frames"), given.rate
+        if rate is None and meta.get("frame_rate"):
+            rate = Fraction(str(meta["frame_rate"]))
         boxes = [region for region in regions if region.get("type") == "videorectangle"]
         is_tracked = any(len(region["value"]["sequence"]) > 1 for region in boxes)
         for number, region in enumerate(boxes, start=1):
             value = region["value"]
             frames = max(frames, whole(value.get("framesCount", 0), what="framesCount"))
-            if rate is None and meta.get("frame_rate"):
-                rate = Fraction(str(meta["frame_rate"]))
-            elif rate is None and value.get("duration") and frames:
+            if rate is None and value.get("duration") and frames:
                 rate = Fraction(frames / real(value["duration"], what="duration")).limit_denominator(1001)
             category = labels.id_of(str((value.get("labels") or ["object"])[0]))
             for frame, box in _boxes(value["sequence"], frames):

@@ -22,7 +22,7 @@ from dffcli.outputs.record import DEFAULT_RATE, FrameRecord, Sequence
 from dffcli.outputs.sink import RunFacts
 from dffcli.types import Category, Detections, SourceInfo, Task
 
-MAX_FRAMES = 10_000_000  # ten days at 12 a second; more is a broken number
+MAX_FRAMES = 2_000_000  # 18 hours at 30 a second; more is a broken number
 MAX_SIDE = 1e6  # of a coordinate in pixels; more is a broken number
 
 
@@ -82,7 +82,7 @@ def understanding(path: Path) -> Iterator[None]:
         raise DataError(f"{path}: expected an entry {error} that is not there") from error
     except RecursionError as error:
         raise DataError(f"{path}: nested too deep to be annotations") from error
-    except (ValueError, TypeError, IndexError, AttributeError, ArithmeticError, ParseError) as error:
+    except (ValueError, TypeError, LookupError, AttributeError, ArithmeticError, ParseError) as error:
         said = " ".join(str(error).split())[:200]
         raise DataError(f"{path}: not what was expected of this format ({said})") from error
 
