@@ -210,7 +210,16 @@ def choose_flow(name: str | None, built: BuiltModel, *, device: str) -> FlowEsti
     """The flow that was asked for; else the one the model was trained with; else DIS."""
     if name is None and built.flow is not None:
         return MeasuredFlow(built.flow)
-    return build_flow(name or DEFAULT_FLOW, device=device)
+    return named_flow(name or DEFAULT_FLOW, device=device)
+
+
+def named_flow(name: str, *, device: str) -> FlowEstimator:
+    """The flow estimator of that name, with its weights if it is a network."""
+    if not name.startswith("raft"):
+        return build_flow(name, device=device)
+    from dffcli.models.torchvision_flows import load_raft
+
+    return build_flow(name, device=device, load=load_raft)
 
 
 def make_schedule(config: RunConfig) -> Schedule:

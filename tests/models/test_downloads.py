@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 
 from dffcli.errors import WeightsError
-from dffcli.models.downloads import cache_folder, fetch
+from dffcli.models.downloads import cache_folder, fetch, reporting
 from dffcli.models.registry import model_entries
 
 
@@ -58,3 +58,27 @@ def test_catalogued_addresses_are_torchvisions_own() -> None:
             weights = get_model_weights(entry.name).DEFAULT
             assert weights.url == entry.weights_url
             assert abs(entry.weights_bytes / 2**20 - weights.meta["_file_size"]) < 0.02
+
+
+def test_a_download_nobody_listens_to_is_told_to_whoever_reports(home: Path) -> None:
+    seen: list[int] = []
+    with reporting(lambda _file, done, _total: seen.append(done)):
+        fetch(published(home, b"abc"), model="net")
+    fetch(published(home, b"other"), model="net")
+    assert seen == [3]
+
+
+def test_flow_networks_are_filled_from_the_cache(home: Path) -> None:
+    import torch
+    from torchvision.models import get_model_weights
+    from torchvision.models.optical_flow import raft_small
+
+    from dffcli.models.torchvision_flows import load_raft
+
+    published_network, network = raft_small(), raft_small()
+    cache_folder().mkdir(parents=True)
+    path = cache_folder() / get_model_weights("raft_small").DEFAULT.url.rsplit("/", 1)[-1]
+    torch.save(published_network.state_dict(), path)
+    load_raft("raft_small", network)
+    for one, other in zip(network.parameters(), published_network.parameters(), strict=True):
+        assert torch.equal(one, other)

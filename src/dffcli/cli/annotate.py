@@ -13,6 +13,7 @@ from dffcli.cli.console import Console, print_report
 from dffcli.cli.options import ScheduleName, parse_seconds, parse_weights, split_names
 from dffcli.errors import VideoDecodeError
 from dffcli.io.atomic import atomic_path, writing
+from dffcli.models.downloads import reporting
 from dffcli.outputs.sink import OutputOptions
 from dffcli.pipeline import RunConfig, annotate
 from dffcli.report import RunReport
@@ -42,7 +43,7 @@ def run(task: Task, **options: Any) -> None:
 
 
 def _annotate(config: RunConfig, *, quiet: bool) -> RunReport:
-    with Console(quiet=quiet) as console:
+    with Console(quiet=quiet) as console, reporting(console.download):
         return annotate(config, on_start=console.start, on_frame=console.advance)
 
 

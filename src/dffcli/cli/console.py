@@ -7,7 +7,15 @@ from types import TracebackType
 from typing import Self
 
 import rich.console
-from rich.progress import BarColumn, MofNCompleteColumn, Progress, SpinnerColumn, TextColumn, TimeRemainingColumn
+from rich.progress import (
+    BarColumn,
+    MofNCompleteColumn,
+    Progress,
+    SpinnerColumn,
+    TaskID,
+    TextColumn,
+    TimeRemainingColumn,
+)
 from rich.table import Table
 
 from dffcli.models.registry import BuiltModel
@@ -15,6 +23,7 @@ from dffcli.pipeline import Progress as RunProgress
 from dffcli.report import RunReport
 from dffcli.types import FrameResult, SourceInfo
 
+MEGABYTE = 1e6  # bytes
 PLAIN_EVERY_SECONDS = 10.0  # between lines where there is no terminal to draw in
 RANDOM_WARNING = "random weights: good for timing, the annotations mean nothing"
 
@@ -25,6 +34,7 @@ class Console:
     def __init__(self, *, quiet: bool = False) -> None:
         self._console = rich.console.Console(stderr=True, quiet=quiet, highlight=False)
         self._bar: Progress | None = None
+        self._download: TaskID | None = None
         self._started = self._last_line = monotonic()
         if self._console.is_terminal and not quiet:
             self._bar = Progress(
@@ -47,6 +57,21 @@ class Console:
     ) -> None:
         if self._bar is not None:
             self._bar.stop()
+
+    def download(self, file: str, done: int, total: int) -> None:
+        """Show how far a download of weights is."""
+        complete = 0 < total <= done
+        megabytes = f"{done / MEGABYTE:.0f}{f' of {total / MEGABYTE:.0f}' if total else ''} MB"
+        if self._bar is not None:
+            if self._download is None:
+                self._download = self._bar.add_task(f"downloading {file}", total=total or None, facts="")
+            self._bar.update(self._download, completed=done, facts=megabytes)
+            if complete:
+                self._bar.remove_task(self._download)
+                self._download = None
+        elif complete or monotonic() - self._last_line > PLAIN_EVERY_SECONDS:
+            self._last_line = monotonic()
+            self._console.print(f"downloading {file}: {megabytes}", markup=False)
 
     def start(self, info: SourceInfo, built: BuiltModel) -> None:
         """Say what is about to run."""

@@ -6,7 +6,9 @@ import hashlib
 import os
 import urllib.error
 import urllib.request
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from contextvars import ContextVar
 from http.client import HTTPException, HTTPResponse
 from pathlib import Path
 from typing import cast
@@ -19,6 +21,19 @@ OnProgress = Callable[[str, int, int], None]
 CHUNK = 1 << 20  # bytes
 TIMEOUT = 20  # seconds without an answer
 PARTIAL_CONTENT = 206  # HTTP: the answer begins where it was asked to
+
+
+_listener: ContextVar[OnProgress | None] = ContextVar("listener", default=None)
+
+
+@contextmanager
+def reporting(on_progress: OnProgress) -> Iterator[None]:
+    """Within, downloads that nobody else listens to are told to `on_progress`."""
+    token = _listener.set(on_progress)
+    try:
+        yield
+    finally:
+        _listener.reset(token)
 
 
 def cache_folder() -> Path:
@@ -42,7 +57,7 @@ def fetch(url: str, *, model: str, on_progress: OnProgress | None = None) -> Pat
     Args:
         url: of a checkpoint.
         model: whose it is, for the message.
-        on_progress: told how far the download is.
+        on_progress: told how far the download is; if absent, whoever `reporting` named.
 
     Raises:
         WeightsError: it is not here and cannot be fetched.
@@ -50,6 +65,7 @@ def fetch(url: str, *, model: str, on_progress: OnProgress | None = None) -> Pat
     path = cached_file(url)
     if path.is_file():
         return path
+    on_progress = on_progress or _listener.get()
     partial = path.with_name(path.name + ".partial")
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
