@@ -299,7 +299,9 @@ def test_every_row_of_every_frame_arrives(tmp_path: Path) -> None:
     h, w = 450, 800
     rows, columns = np.indices((h, w))
     pictures = [
-        np.stack((rows * 200 // h + 4 * index, columns * 255 // w, np.full((h, w), 10 * index)), axis=2).astype(np.uint8)
+        np.stack((rows * 200 // h + 4 * index, columns * 255 // w, np.full((h, w), 10 * index)), axis=2).astype(
+            np.uint8
+        )
         for index in range(12)
     ]
     path = tmp_path / "out.mp4"

@@ -17,8 +17,8 @@ from dffcli.bench.scene import Scene, standard_scene
 from dffcli.bench.scene_files import write_clip, write_truth
 from dffcli.bench.tables import Rows, markdown_table
 from dffcli.errors import InputError, ModelError
-from dffcli.flow import build_flow
 from dffcli.io.reader import open_source
+from dffcli.pipeline import named_flow
 
 CLIP_NAME = "clip.mp4"
 SUITE_FLOWS = ("none", "dis-fast", "dis", "dis-fine")
@@ -95,7 +95,7 @@ def run_suite(
         with open_source(str(clip)) as source:
             frames = list(source)
         names = plan.flows or SUITE_FLOWS
-        flows = [build_flow(name, device="cpu") for name in names]
+        flows = [named_flow(name, device="cpu") for name in names]
 
         def step(doing: str) -> None:
             on_progress(Progress(doing, 0.0))
