@@ -23,7 +23,7 @@ from dffcli.flow import build_flow
 from dffcli.io.reader import open_source
 from dffcli.models.registry import build_model
 from dffcli.protocols import FlowEstimator, Schedule, VideoModel
-from dffcli.schedule import Adaptive, FixedInterval
+from dffcli.schedule import Adaptive, FixedInterval, deformation
 from dffcli.training.segment_metrics import confusion, mean_iou
 from dffcli.types import (
     Category,
@@ -67,14 +67,17 @@ def mismatch(field: FlowField) -> np.ndarray:
 SIGNALS: dict[str, Callable[[FlowField], float]] = {
     "mismatch": lambda field: float(mismatch(field).mean()),
     "motion": motion,
+    "deformation": deformation,
 }
 CANDIDATES: dict[str, tuple[str, float, bool, tuple[float, ...]]] = {
     "mismatch now": ("mismatch", 0, False, (3, 5, 7, 9, 12)),
-    "motion now": ("motion", 0, False, (1, 2, 3.5, 5, 8)),
     "mismatch, summed": ("mismatch", 0, True, (8, 16, 32, 55, 90)),
-    "mismatch + 4, summed": ("mismatch", 4, True, (20, 35, 60, 90, 140)),
     "motion, summed": ("motion", 0, True, (2, 5, 10, 20, 40)),
     "motion + 2, summed": ("motion", 2, True, (8, 15, 25, 40, 70)),
+    "deformation now": ("deformation", 0, False, (0.2, 0.35, 0.6, 0.9, 1.3)),
+    "deformation, summed": ("deformation", 0, True, (0.4, 0.8, 1.6, 3, 5)),
+    "deformation + 0.1, summed": ("deformation", 0.1, True, (0.6, 1.1, 2.2, 3.8, 6)),
+    "deformation + 0.4, summed": ("deformation", 0.4, True, (1.4, 2.4, 4, 6.5, 10)),
 }
 """Signal, what is added to it on every frame, whether it is summed since the key, and the limits tried."""
 

@@ -85,3 +85,18 @@ CUT_JUMP = 2.5  # times the last frame's mismatch
 def mean_mismatch(field: FlowField) -> float:
     """Mean mismatch in grey levels; 0 where the estimator has no picture to compare."""
     return 0.0 if field.mismatch is None else float(field.mismatch.mean())
+
+
+def deformation(field: FlowField) -> float:
+    """How unevenly places move against their neighbours: mean spatial slope of the displacement, pixels a pixel.
+
+    A picture that moves as a whole carries its features well however far it goes; where neighbours part, something is
+    covered, uncovered or changes its shape.
+    """
+    sampled = field.displacement[0, :, ::SLOPE_STEP, ::SLOPE_STEP]  # [2, h, w]
+    across = (sampled[:, :, 1:] - sampled[:, :, :-1]).abs().sum(0)
+    down = (sampled[:, 1:] - sampled[:, :-1]).abs().sum(0)
+    return (float(across.mean()) + float(down.mean())) / SLOPE_STEP if across.numel() and down.numel() else 0.0
+
+
+SLOPE_STEP = 4  # pixels of the field
