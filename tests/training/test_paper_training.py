@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from pathlib import Path
 
 import cv2
@@ -10,7 +11,7 @@ import pytest
 import torch
 
 from dffcli.cli import main
-from dffcli.errors import DataError
+from dffcli.errors import DataError, ModelError, WeightsError
 from dffcli.models.labels import IMAGENET_VID
 from dffcli.models.paper import build as paper_build
 from dffcli.models.paper.prepare import MSRA_MEAN, InputRule
@@ -21,7 +22,7 @@ from dffcli.training.paper_detect import PaperDetectObjective, PaperDetectSettin
 from dffcli.training.paper_pairs import carried_features, draw_pair
 from dffcli.training.paper_segment import PaperSegmentObjective, PaperSegmentSettings
 from dffcli.training.segment_data import LabelledPicture, as_video
-from tests.models.paper.tiny import pictures, tiny_deeplab, tiny_rfcn
+from tests.models.paper.tiny import pictures, tiny_deeplab, tiny_faster_rcnn, tiny_rfcn
 
 RULE = InputRule(160, 240, MSRA_MEAN)
 SIZE = (160, 208)
@@ -180,3 +181,50 @@ def test_a_network_trained_from_the_command_line_can_be_run(
     built = build_model("dff-deeplab-resnet101", weights=tmp_path / "run" / "network.safetensors")
     assert not built.is_random
     assert built.flow is not None
+
+
+def test_the_detector_trains_from_the_command_line_on_a_labelled_video(
+    video: DetectionData, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(paper_build, "build_network", lambda _network: tiny_rfcn(classes=30).requires_grad_(True))
+    frames = video.sequences[0].frames
+    left, top, right, bottom = 20, 30, 120, 130
+    content = {
+        "categories": [{"id": 1, "name": "car"}],
+        "videos": [{"id": 1, "name": "square"}],
+        "images": [
+            {"id": i, "video_id": 1, "frame_id": i, "file_name": str(frame.path)} for i, frame in enumerate(frames)
+        ],
+        "annotations": [
+            {"id": i, "image_id": i, "category_id": 1, "bbox": [left + 8 * i, top, right - left, bottom - top]}
+            for i in range(len(frames))
+        ],
+    }
+    (tmp_path / "video.json").write_text(json.dumps(content))
+    arguments = ["train", "rfcn", str(tmp_path / "run"), "--data", str(tmp_path / "video.json"), "--steps", "1"]
+    arguments += ["--pairs", "1", "--short-side", "160", "--long-side", "240"]
+    assert main(arguments) == 0
+    trained = tmp_path / "run" / "network.safetensors"
+    assert build_model("dff-rfcn-resnet101", weights=trained).flow is not None
+    network = paper_build.new_network("dff-rfcn-resnet101", starts=[trained], seed=3)
+    again = paper_build.new_network("dff-rfcn-resnet101", starts=[trained], seed=4)
+    torch.testing.assert_close(network.reduce.weight, again.reduce.weight)
+
+
+def test_a_start_of_another_shape_is_refused(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(paper_build, "build_network", lambda _network: tiny_rfcn(classes=30))
+    torch.save(tiny_rfcn(classes=4).state_dict(), tmp_path / "other.pth")
+    with pytest.raises(WeightsError, match="of another shape"):
+        paper_build.new_network("dff-rfcn-resnet101", starts=[tmp_path / "other.pth"])
+    with pytest.raises(ModelError):
+        paper_build.new_network("fcn_resnet50")
+
+
+def test_mmtrackings_flow_learns_through_its_own_rule() -> None:
+    network = tiny_faster_rcnn().requires_grad_(True)
+    assert network.flow is not None
+    current, key = pictures(2, (64, 80)).split(1)
+    carried_features(network, current / 60, key / 60, is_still=False).square().sum().backward()  # type: ignore[no-untyped-call]
+    weight = network.flow.flow.weight  # type: ignore[union-attr]
+    assert weight.grad is not None
+    assert weight.grad.abs().sum() > 0

@@ -67,6 +67,15 @@ _RELEASED = {
 """Files of the authors' release (linked from github.com/msracver/Deep-Feature-Flow), by the model they belong to."""
 
 
+_ACCURACY = {
+    "dff-rfcn-resnet101": "73.0 mAP on ImageNet VID at a key interval of 10",
+    "rfcn-resnet101": "74.1 mAP on ImageNet VID, every frame in full",
+    "dff-faster-rcnn-resnet50-dc5": "70.3 AP50 on ImageNet VID at a key interval of 10",
+    "dff-faster-rcnn-resnet101-dc5": "73.5 AP50 on ImageNet VID at a key interval of 10",
+}
+"""As published by those who trained the weights."""
+
+
 def _entry(name: str, network: PaperNetwork) -> ModelEntry:
     source, license_text = "none published: train it (docs/paper-networks.md)", "yours"
     weights_file = f"{name}.safetensors"
@@ -88,6 +97,7 @@ def _entry(name: str, network: PaperNetwork) -> ModelEntry:
         weights_bytes=0,
         license=license_text,
         weights_url=network.address,
+        accuracy=_ACCURACY.get(name, ""),
     )
 
 
