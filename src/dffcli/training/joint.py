@@ -2,7 +2,8 @@
 
 A labelled frame, an unlabelled key frame drawn from those before it: the key's features are carried to the labelled
 frame along the flow between the two, multiplied by the scale field, and the task's loss there reaches all three. A
-picture without frames before it is its own key frame, and the warp is left out.
+picture without frames before it is its own key frame, and the warp is left out. What is carried are logits, as when the
+network is used: a 1x1 classifier commutes with the warp.
 """
 
 from __future__ import annotations
@@ -43,10 +44,9 @@ class JointSegmenter(nn.Module):
     def __init__(self, segmenter: StreetSegmenter, flow: LightFlowNet, *, frozen: Frozen = "nothing") -> None:
         super().__init__()
         self.segmenter = segmenter
-        self.flow = with_scale(flow, segmenter.out_width)
+        self.flow = with_scale(flow, segmenter.classes)
         if frozen == "features":
             self.segmenter.requires_grad_(False)
-            self.segmenter.classifier.requires_grad_(True)
         elif frozen == "flow":
             self.flow.requires_grad_(False)
 
@@ -67,19 +67,19 @@ class JointSegmenter(nn.Module):
             current_greys: the current pictures, likewise.
             is_pair: whether a picture has a key frame of its own, `[N]`.
         """
-        features = self.segmenter.features(keys)  # [N, C, h, w]
+        logits = self.segmenter.classify(self.segmenter.features(keys))  # [N, classes, h, w]
         if not bool(is_pair.any()):
-            return self.segmenter.classify(features)
+            return logits
         rows = torch.nonzero(is_pair)[:, 0].tolist()
         fields, scale = self.flow(self.flow.encode(key_greys[rows]), self.flow.encode(current_greys[rows]))
-        carried = [features[row : row + 1].float() for row in range(len(features))]
+        carried = [logits[row : row + 1].float() for row in range(len(logits))]
         for place, row in enumerate(rows):
             field = FlowField(
                 fields[-1][place : place + 1].float(),
                 scale_map=None if scale is None else scale[place : place + 1].float(),
             )
             (carried[row],) = warp((carried[row],), field)
-        return self.segmenter.classify(torch.cat(carried))
+        return torch.cat(carried)
 
 
 def with_scale(flow: LightFlowNet, channels: int) -> LightFlowNet:
