@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Iterable
 from contextlib import AbstractContextManager
 from fractions import Fraction
@@ -80,3 +81,20 @@ def write(path: Path, records: Iterable[FrameRecord], sequence: Sequence, **opti
 def opened(path: Path, sequence: Sequence) -> AbstractContextManager[FileSink | FolderSink]:
     name = output_format(str(path))
     return open_record_sink(str(path), name, sequence, options=OutputOptions())
+
+
+def write_all(folder: Path) -> None:
+    """One file of every kind, for `benchmarks/read_back.py`."""
+    boxes, maps = sequence_of(Task.DETECT), sequence_of(Task.SEGMENT)
+    folder.mkdir(parents=True)
+    for name in ("boxes.json", "boxes.cocovid.json", "boxes.xml", "boxes.label-studio.json", "boxes.txt"):
+        write(folder / name, box_records(), boxes)
+    write(folder / "instances.json", box_records(masks=True), boxes)
+    write(folder / "mot", box_records(), boxes, format="mot")
+    write(folder / "yolo", box_records(), boxes, format="yolo")
+    write(folder / "maps.json", map_records(), maps)
+    write(folder / "masks", map_records(), maps)
+
+
+if __name__ == "__main__":
+    write_all(Path(sys.argv[1]))
