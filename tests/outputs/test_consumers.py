@@ -34,8 +34,9 @@ def test_motmetrics_finds_the_same_boxes_and_tracks(tmp_path: Path) -> None:
 def test_a_mot_folder_describes_its_sequence(tmp_path: Path) -> None:
     folder = write(tmp_path / "seq", box_records(), sequence_of(Task.DETECT), format="mot")
     text = (folder / SEQUENCE_FILE).read_text()
-    for line in ("name=street.mp4", "frameRate=29.970030", "seqLength=6", "imWidth=64", "imHeight=48"):
+    for line in ("name=street.mp4", "frameRate=30", "seqLength=6", "imWidth=64", "imHeight=48"):
         assert line in text.splitlines()
+    assert (folder / "gt" / "labels.txt").read_text() == "person\nunused2\ncar & van\n"
     assert (folder / "gt" / "gt.txt").read_text().splitlines()[0] == "1,7,5.25,11.50,8.00,20.00,0.9000,1,1"
 
 

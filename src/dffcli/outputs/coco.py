@@ -77,7 +77,8 @@ class CocoWriter:
     def _complete(self, annotation: dict[str, Any], record: FrameRecord) -> dict[str, Any]:
         number = self._next_id
         self._next_id += 1
-        whole = {"id": number, "image_id": record.index + 1, **annotation, "iscrowd": 0}
+        polygons: list[float] = []  # none; readers miss the entry where it is left out
+        whole = {"id": number, "image_id": record.index + 1, "segmentation": polygons, **annotation, "iscrowd": 0}
         track = annotation.get("track_id")
         if track is not None:
             whole["attributes"] = {"track_id": track, "keyframe": True, "occluded": False}

@@ -17,7 +17,7 @@ from dffcli.types import Detections
 
 SEQUENCE_FILE = "seqinfo.ini"
 LABELS_FILE = "labels.txt"
-MAX_FRAME = 10_000_000  # of a file that is read; more is a broken line
+UNUSED = "unused"
 
 
 class MotTextWriter:
@@ -69,11 +69,9 @@ class MotFolderWriter:
         kind = "gt" if self._is_tracked else "det"
         (self._folder / kind).mkdir()
         (self._folder / "boxes.txt").rename(self._folder / kind / f"{kind}.txt")
-        names = [item.name for item in self._sequence.categories]
         write_classes(self._folder, self._sequence)
-        ids = [item.id for item in self._sequence.categories]
-        if ids == list(range(1, len(ids) + 1)):  # the k-th line names class k, as CVAT expects it
-            (self._folder / kind / LABELS_FILE).write_text("".join(f"{name}\n" for name in names), encoding="utf-8")
+        text = labels_text(self._sequence)
+        (self._folder / kind / LABELS_FILE).write_text(text, encoding="utf-8")
         text = sequence_text(self._sequence, length=self._last)
         (self._folder / SEQUENCE_FILE).write_text(text, encoding="utf-8")
 
@@ -101,19 +99,23 @@ def mot_lines(record: FrameRecord) -> Iterator[str]:
             yield f"{record.index + 1},{found.track_ids[row]},{box},{found.category_ids[row]},1\n"
 
 
+def labels_text(sequence: Sequence) -> str:
+    """The text of labels.txt: the k-th line names class k, with made-up names where ids are left out."""
+    names = sequence.names
+    return "".join(f"{names.get(number, f'{UNUSED}{number}')}\n" for number in range(1, max(names, default=0) + 1))
+
+
 def sequence_text(sequence: Sequence, *, length: int) -> str:
-    """The text of seqinfo.ini.
+    """The text of seqinfo.ini, in the entries and whole numbers its readers insist on.
 
     Args:
         sequence: what is annotated.
         length: frames in it.
     """
     h, w = sequence.info.size
-    rate = sequence.rate
-    rate_text = str(rate.numerator) if rate.denominator == 1 else f"{float(rate):.6f}"
     name = sequence.info.name.replace("\n", " ")
-    classes = "".join(f"{item.id}={item.name}\n" for item in sequence.categories)
+    rate = max(1, round(sequence.rate))
     return (
-        f"[Sequence]\nname={name}\nimDir=img1\nframeRate={rate_text}\nseqLength={length}\n"
-        f"imWidth={w}\nimHeight={h}\nimExt=.jpg\n\n[Classes]\n{classes}"
+        f"[Sequence]\nname={name}\nimDir=img1\nframeRate={rate}\nseqLength={length}\n"
+        f"imWidth={w}\nimHeight={h}\nimExt=.jpg\n"
     )

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import configparser
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from fractions import Fraction
 from pathlib import Path
 
@@ -13,9 +13,20 @@ from numpy.typing import NDArray
 
 from dffcli.errors import DataError
 from dffcli.models.labels import bright_color
-from dffcli.outputs.mot import SEQUENCE_FILE
-from dffcli.outputs.reading import MAX_FRAMES, MAX_SIDE, Given, picture_size, sequence_read, understanding, whole
+from dffcli.outputs.mot import LABELS_FILE, SEQUENCE_FILE, UNUSED
+from dffcli.outputs.reading import (
+    MAX_FRAMES,
+    MAX_SIDE,
+    Given,
+    picture_size,
+    run_facts_of,
+    sequence_read,
+    understanding,
+    whole,
+)
 from dffcli.outputs.record import FrameRecord, Sequence
+from dffcli.outputs.sink import CLASSES_FILE
+from dffcli.outputs.tables import read_classes
 from dffcli.types import Category, Detections, Task
 
 Rows = NDArray[np.float64]
@@ -30,14 +41,13 @@ class _Head:
     size: tuple[int, int] | None = None
     rate: Fraction | None = None
     length: int = 0
-    names: tuple[tuple[int, str], ...] = ()
 
 
 def read_mot(path: Path, given: Given) -> tuple[Sequence, Iterator[FrameRecord]]:
     """Boxes of a MOT text file or sequence folder.
 
-    The size of the picture, the rate and the class names come from seqinfo.ini, where there is one; without it, the
-    picture reaches as far as the boxes do.
+    The size of the picture and the rate come from seqinfo.ini, class names from labels.txt, and exactly from the class
+    table where dff wrote the folder; without any of them, the picture reaches as far as the boxes do.
 
     Args:
         path: the file or folder.
@@ -49,10 +59,18 @@ def read_mot(path: Path, given: Given) -> tuple[Sequence, Iterator[FrameRecord]]
     text_path, ini_path = _places(path)
     with understanding(ini_path):
         head = _read_head(ini_path, name=text_path.stem)
+        names = _read_labels(text_path.parent / LABELS_FILE)
+    run = None
+    if (path / CLASSES_FILE).is_file():
+        categories, table = read_classes(path)
+        with understanding(path / CLASSES_FILE):
+            names = {item.id: item.name for item in categories}
+            info = table["info"]
+            rate = Fraction(str(info["frame_rate"])) if info.get("frame_rate") else head.rate
+            head, run = replace(head, name=str(info["video"]), rate=rate), run_facts_of(info)
     with understanding(text_path):
         rows = _read_rows(text_path)
         rows = rows[np.argsort(rows[:, 0], kind="stable")]
-        names = dict(head.names)
         unnamed = rows[:, 7] < 0  # detection files name no class
         if unnamed.any():
             rows[unnamed, 7] = free = max(0, *names, *rows[:, 7].astype(int)) + 1
@@ -64,7 +82,7 @@ def read_mot(path: Path, given: Given) -> tuple[Sequence, Iterator[FrameRecord]]
             width, height = (rows[:, 2:4] + rows[:, 4:6] - 1).max(axis=0, initial=1)
             size = picture_size(np.ceil(height), np.ceil(width))
         categories = tuple(Category(number, name, bright_color(number)) for number, name in names.items())
-        sequence = sequence_read(head.name, size, Task.DETECT, categories, rate=given.rate or head.rate)
+        sequence = sequence_read(head.name, size, Task.DETECT, categories, rate=given.rate or head.rate, run=run)
     frames = max(head.length, int(rows[:, 0].max(initial=0)))
     return sequence, _records(sequence, rows, frames)
 
@@ -98,9 +116,16 @@ def _read_head(path: Path, *, name: str) -> _Head:
     head = ini["Sequence"]
     size = picture_size(head["imheight"], head["imwidth"]) if "imheight" in head else None
     rate = Fraction(head["framerate"]).limit_denominator(1001) if "framerate" in head else None
-    classes = ini["Classes"].items() if ini.has_section("Classes") else ()
-    names = tuple((whole(number, what="class"), text) for number, text in classes)
-    return _Head(head.get("name", name), size, rate, whole(head.get("seqlength", 0), what="seqLength"), names)
+    return _Head(head.get("name", name), size, rate, whole(head.get("seqlength", 0), what="seqLength"))
+
+
+def _read_labels(path: Path) -> dict[int, str]:
+    """Class names by number from labels.txt, if there is one."""
+    if not path.is_file():
+        return {}
+    lines = path.read_text(encoding="utf-8").split("\n")
+    named = {number: line.strip() for number, line in enumerate(lines, start=1) if line.strip()}
+    return {number: name for number, name in named.items() if name != f"{UNUSED}{number}"}
 
 
 def _read_rows(path: Path) -> Rows:
