@@ -23,7 +23,7 @@ from dffcli.flow import build_flow
 from dffcli.io.reader import open_source
 from dffcli.models.registry import build_model
 from dffcli.protocols import FlowEstimator, Schedule, VideoModel
-from dffcli.schedule import Adaptive, FixedInterval, deformation
+from dffcli.schedule import Adaptive, FixedInterval
 from dffcli.training.segment_metrics import confusion, mean_iou
 from dffcli.types import (
     Category,
@@ -58,6 +58,14 @@ def motion(field: FlowField) -> float:
     return 100 * float(field.displacement.norm(dim=1).mean()) / field.displacement.shape[3]
 
 
+def deformation(field: FlowField) -> float:
+    """How unevenly places move against their neighbours: mean slope of the displacement, pixels a pixel."""
+    sampled = field.displacement[0, :, ::4, ::4]  # [2, h, w]
+    across = (sampled[:, :, 1:] - sampled[:, :, :-1]).abs().sum(0)
+    down = (sampled[:, 1:] - sampled[:, :-1]).abs().sum(0)
+    return (float(across.mean()) + float(down.mean())) / 4
+
+
 def mismatch(field: FlowField) -> np.ndarray:
     if field.mismatch is None:
         raise TypeError("expected a flow that compares pictures")
@@ -72,14 +80,12 @@ SIGNALS: dict[str, Callable[[FlowField], float]] = {
 CANDIDATES: dict[str, tuple[str, float, bool, tuple[float, ...]]] = {
     "mismatch now": ("mismatch", 0, False, (3, 5, 7, 9, 12)),
     "mismatch, summed": ("mismatch", 0, True, (8, 16, 32, 55, 90)),
-    "motion, summed": ("motion", 0, True, (2, 5, 10, 20, 40)),
     "motion + 2, summed": ("motion", 2, True, (8, 15, 25, 40, 70)),
-    "deformation now": ("deformation", 0, False, (0.2, 0.35, 0.6, 0.9, 1.3)),
-    "deformation, summed": ("deformation", 0, True, (0.4, 0.8, 1.6, 3, 5)),
     "deformation + 0.1, summed": ("deformation", 0.1, True, (0.6, 1.1, 2.2, 3.8, 6)),
-    "deformation + 0.4, summed": ("deformation", 0.4, True, (1.4, 2.4, 4, 6.5, 10)),
 }
 """Signal, what is added to it on every frame, whether it is summed since the key, and the limits tried."""
+PATIENCES = (0.1, 0.2, 0.35, 0.5, 0.75, 1, 2, 4)
+"""Of the schedule that learns from results, the one dff uses."""
 
 
 @dataclass
@@ -91,7 +97,7 @@ class BySignal:
     is_summed: bool
     limit: float
     max_interval: int = 30
-    cuts: Adaptive = field(default_factory=lambda: Adaptive(budget=1e9))
+    cuts: Adaptive = field(default_factory=lambda: Adaptive(min_interval=30))
     total: float = 0.0
 
     def key_reason(self, frames_since_key: int, estimate: Callable[[], FlowField]) -> KeyReason | None:
@@ -101,6 +107,9 @@ class BySignal:
         if reason is None and frames_since_key >= 2 and self.total > self.limit:
             return KeyReason.MISMATCH
         return reason
+
+    def learn(self, frames_since_key: int, disagreement: Callable[[], float]) -> None:
+        pass
 
 
 @dataclass
@@ -174,6 +183,8 @@ def variants() -> Iterator[tuple[str, Callable[[], Schedule]]]:
     for name, (signal, offset, is_summed, limits) in CANDIDATES.items():
         for limit in limits:
             yield name, partial(BySignal, SIGNALS[signal], offset, is_summed, limit)
+    for patience in PATIENCES:
+        yield "learned from results", partial(Adaptive, patience)
 
 
 def main() -> None:
@@ -205,6 +216,10 @@ def main() -> None:
         [name, f"{limit:g}", f"{share:.1%}", f"{value:.1f}"]
         for name, (_, _, _, limits) in CANDIDATES.items()
         for limit, (share, value) in zip(limits, curves[name], strict=True)
+    ]
+    points += [
+        ["patience", f"{patience:g}", f"{share:.1%}", f"{value:.1f}"]
+        for patience, (share, value) in zip(PATIENCES, curves["learned from results"], strict=True)
     ]
     form = "causal" if options.causal else "two-sided"
     save(

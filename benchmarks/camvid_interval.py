@@ -24,7 +24,7 @@ from dffcli.training.segment_metrics import confusion, mean_iou
 from dffcli.types import Category, Features, Frame, Prediction, PreparedImage, SegmentationMap, Task
 
 INTERVALS = (1, 2, 3, 5, 8, 10, 15)
-BUDGETS = (20.0, 30.0, 45.0, 60.0, 90.0, 140.0)  # grey levels of summed mismatch
+PATIENCES = (0.1, 0.2, 0.35, 0.5, 1.0, 2.0)  # frames
 
 
 @dataclass
@@ -112,14 +112,14 @@ def main() -> None:
         print(*rows[-1], file=sys.stderr)
     fixed = table(["key interval", "key frames", "hold", "causal", "two-sided"], rows)
     rows = []
-    for budget in BUDGETS:
+    for patience in PATIENCES:
         causal, both = (
-            measure(model, frames, truth, Adaptive(budget=budget), flow=options.flow, two_sided=two_sided)
+            measure(model, frames, truth, Adaptive(patience), flow=options.flow, two_sided=two_sided)
             for two_sided in (False, True)
         )
-        rows.append([f"{budget:g}", f"{both.key_share:.0%}", f"{causal.iou:.1f}", f"{both.iou:.1f}"])
+        rows.append([f"{patience:g}", f"{both.key_share:.0%}", f"{causal.iou:.1f}", f"{both.iou:.1f}"])
         print(*rows[-1], file=sys.stderr)
-    adaptive = table(["budget", "key frames", "causal", "two-sided"], rows)
+    adaptive = table(["patience", "key frames", "causal", "two-sided"], rows)
     save(
         "camvid_interval",
         title="Mean IoU on CamVid val (101 frames at 15 Hz) by key interval",

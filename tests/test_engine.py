@@ -1,12 +1,13 @@
 """Algorithm 1 and its two-sided form, on motion that is known exactly."""
 
+import math
 from dataclasses import replace
 
 import numpy as np
 import pytest
 
 from dffcli.engine import Engine
-from dffcli.schedule import Adaptive, FixedInterval
+from dffcli.schedule import FIRST_INTERVAL, Adaptive, FixedInterval
 from dffcli.types import FrameResult, KeyReason, SegmentationMap
 from tests.fakes import STRIDE, FakeFlow, FakeModel, moving_frames, true_answer
 
@@ -73,6 +74,13 @@ def test_nothing_is_blended_across_a_scene_cut() -> None:
     assert results[3].key_reason is KeyReason.SCENE_CUT
     assert [result.key_indices for result in results] == [(0,), (0,), (0,), (3,), (3,)]
     assert (3, 1) not in flow.calls
+
+
+def test_an_adaptive_schedule_learns_how_far_results_carry() -> None:
+    schedule = Adaptive()
+    list(Engine(FakeModel(), FakeFlow(), schedule).run(moving_frames(60, size=(32, 480))))
+    wrong = FIRST_INTERVAL / 120  # columns that came in from the left
+    assert schedule.interval == round(math.sqrt(schedule.patience / (wrong / FIRST_INTERVAL)))
 
 
 def test_each_field_starts_from_the_one_beside_it() -> None:

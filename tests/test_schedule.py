@@ -7,7 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from dffcli.errors import DFFError
-from dffcli.schedule import FRAME_SHARE, Adaptive, FixedInterval
+from dffcli.schedule import Adaptive, FixedInterval
 from dffcli.types import FlowField, KeyReason
 
 
@@ -55,29 +55,46 @@ def test_adaptive_never_exceeds_its_longest_interval(mismatches: list[float], lo
         assert run < longest
 
 
-def test_adaptive_keys_the_frame_at_which_the_summed_mismatch_exceeds_its_budget() -> None:
-    schedule = Adaptive(budget=10 + 3 * FRAME_SHARE)
-    assert reasons(schedule, [3, 5, 7, 3, 5, 7]) == [None, None, KeyReason.MISMATCH] * 2
+def learned(rate: float, **settings: float) -> Adaptive:
+    schedule = Adaptive(**settings)  # type: ignore[arg-type]
+    schedule.learn(10, lambda: 10 * rate)
+    return schedule
 
 
-def test_a_faster_scene_gets_more_key_frames_but_not_in_proportion() -> None:
-    def interval(rate: float) -> int:
-        said = reasons(Adaptive(budget=400, max_interval=100), [rate * distance for distance in range(1, 100)])
-        return said.index(KeyReason.MISMATCH) + 1
-
-    slow, fast = interval(0.1), interval(1.6)
-    assert fast < slow < 16 * fast
+def test_intervals_follow_the_square_root_of_the_rate_at_which_results_go_wrong() -> None:
+    assert [learned(rate, patience=1.0).interval for rate in (0.04, 0.01, 0.0025)] == [5, 10, 20]
 
 
-def test_adaptive_waits_for_the_shortest_interval_but_not_at_a_cut() -> None:
-    schedule = Adaptive(budget=5, min_interval=3, cut_limit=20)
-    assert reasons(schedule, [6, 7, 8]) == [None, None, KeyReason.MISMATCH]
-    assert reasons(schedule, [60]) == [KeyReason.SCENE_CUT]
+def test_the_learned_interval_stays_between_its_bounds() -> None:
+    assert learned(1.0, min_interval=3).interval == 3
+    assert learned(0.0, max_interval=25).interval == 25
+
+
+def test_a_key_frame_is_due_when_the_learned_interval_is_over() -> None:
+    assert reasons(learned(0.04, patience=1.0), [1] * 10) == [None, None, None, None, KeyReason.DRIFT] * 2
+
+
+def test_later_key_frames_change_what_was_learned() -> None:
+    schedule = learned(0.04, patience=1.0)
+    schedule.learn(5, lambda: 0.0)
+    assert schedule.interval == 7  # half the rate
+
+
+def test_a_scene_cut_is_not_waited_out() -> None:
+    assert reasons(learned(0.0025), [2, 3, 60]) == [None, None, KeyReason.SCENE_CUT]
+
+
+def test_a_picture_that_suddenly_matches_much_worse_is_not_waited_out() -> None:
+    assert reasons(learned(0.0025), [2, 3, 15]) == [None, None, KeyReason.MISMATCH]
 
 
 def test_a_slow_rise_is_not_called_a_cut() -> None:
-    said = reasons(Adaptive(budget=1000, cut_limit=20), [5, 10, 15, 19, 25, 30])
+    said = reasons(Adaptive(min_interval=20), [5, 10, 15, 19, 25, 30])
     assert KeyReason.SCENE_CUT not in said
+
+
+def test_a_fixed_schedule_makes_no_comparison() -> None:
+    FixedInterval(3).learn(3, lambda: pytest.fail("compared"))
 
 
 def test_a_shortest_interval_above_the_longest_is_refused() -> None:

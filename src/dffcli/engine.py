@@ -15,9 +15,10 @@ from functools import cache
 
 import torch
 
+from dffcli.agreement import disagreement
 from dffcli.blend import side_weights
 from dffcli.protocols import FlowEstimator, Schedule, VideoModel
-from dffcli.types import Features, FlowField, Frame, FrameResult, KeyFrame, KeyReason, PreparedImage
+from dffcli.types import Features, FlowField, Frame, FrameResult, KeyFrame, KeyReason, Prediction, PreparedImage
 from dffcli.warp import warp
 
 
@@ -62,6 +63,7 @@ class Engine:
                 prediction = self.model.head(features, image, is_key=True)
                 after = KeyFrame(frame, image, features, reason or KeyReason.FIRST)
                 if key is not None:
+                    self._learn(key, after, prediction, estimate)
                     yield from self._between(key, waiting, after)
                 yield FrameResult(frame, prediction, after.reason, (frame.index,))
                 key, last, waiting = after, None, []
@@ -95,6 +97,17 @@ class Engine:
         if before.is_corrupt and not frame.is_corrupt:
             return KeyReason.CORRUPT, estimate
         return self.schedule.key_reason(frame.index - key.frame.index, estimate), estimate
+
+    def _learn(self, before: KeyFrame, after: KeyFrame, fresh: Prediction, estimate: Callable[[], FlowField]) -> None:
+        """Let the schedule compare a key frame's own result with what would have been carried there."""
+        if after.reason in (KeyReason.SCENE_CUT, KeyReason.RESIZED, KeyReason.CORRUPT):
+            return
+
+        def compare() -> float:
+            carried = self.model.head(self.warp(before.features, estimate()), after.image, is_key=False)
+            return disagreement(carried, fresh)
+
+        self.schedule.learn(after.frame.index - before.frame.index, compare)
 
     def _from_one(self, key: KeyFrame, current: _Propagated) -> FrameResult:
         """The paper's propagation (section 3.1)."""

@@ -65,3 +65,9 @@ class Schedule(Protocol):
 
     def key_reason(self, frames_since_key: int, estimate: Callable[[], FlowField]) -> KeyReason | None:
         """Why this frame is to be a key frame, or None. `estimate()` gives the field to the last key, computed once."""
+
+    def learn(self, frames_since_key: int, disagreement: Callable[[], float]) -> None:
+        """Told of a new key frame that can be compared with what would have been carried there.
+
+        `disagreement()` makes that comparison, 0 (the same) to 1; it costs one warp and one head.
+        """

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable
 from dataclasses import dataclass, field
 
@@ -30,30 +31,33 @@ class FixedInterval:
         """Due or not; the flow is never asked for."""
         return KeyReason.INTERVAL if frames_since_key >= self.interval else None
 
+    def learn(self, frames_since_key: int, disagreement: Callable[[], float]) -> None:
+        """Nothing: the schedule is fixed, and the comparison is not made."""
+
 
 @dataclass(slots=True)
 class Adaptive:
-    """A new key frame when the error that propagation has run up since the last one is worth more than its cost.
+    """Key frames as far apart as the results allow, learned from the results themselves.
 
-    The signal is left over from the flow that is computed anyway: how badly the warped key picture matches the frame.
-    It is summed over the frames since the key. If mismatch grows like r per frame, the mean error at interval L is
-    about r L / 2 and a key frame costs 1 / L; the best L is then that at which the sum r L^2 / 2 reaches a fixed
-    budget, whatever r is. A limit on the mismatch itself would give L like 1 / r: too many key frames to fast scenes.
-    A share that every frame adds stands for what does not depend on motion. Budget: benchmarks/adaptive.py.
+    On a new key frame there are two answers: the fresh one and the one that would have been carried there. How much
+    they differ, divided by the frames between, is the rate r at which propagation goes wrong on this video. With a mean
+    error of about r L / 2 at interval L, and key frames costing 1 / L, the error that is spared by spending one more
+    key frame is the same for every r when L = sqrt(patience / r): so intervals follow the square root of the rate, not
+    the rate itself, which would spend too much on what is lost anyway. Scene cuts, and pictures that suddenly match
+    much worse than usual, are not waited out. Chosen among other signals by benchmarks/adaptive.py.
 
     Attributes:
-        budget: sum over the frames since the key of mean mismatch + `FRAME_SHARE`, in grey levels.
-        cut_limit: mean mismatch of a scene cut, in grey levels, if it also jumped `CUT_JUMP`-fold.
+        patience: frames; larger means fewer key frames.
         min_interval: frames between key frames at least, but for scene cuts.
         max_interval: frames between key frames at most.
     """
 
-    budget: float = 60.0
-    cut_limit: float = 20.0
+    patience: float = 0.5
     min_interval: int = 2
     max_interval: int = MAX_INTERVAL
-    _last_mismatch: float = field(default=0.0, init=False)
-    _sum: float = field(default=0.0, init=False)
+    _rate: float | None = field(default=None, init=False)
+    _mismatch: float = field(default=0.0, init=False)
+    _usual_mismatch: float = field(default=0.0, init=False)
 
     def __post_init__(self) -> None:
         if not 1 <= self.min_interval <= self.max_interval:
@@ -62,41 +66,41 @@ class Adaptive:
                 f"got {self.min_interval} and {self.max_interval}"
             )
 
+    @property
+    def interval(self) -> int:
+        """Frames from one key frame to the next, as learned so far."""
+        wanted = FIRST_INTERVAL if self._rate is None else math.sqrt(self.patience / max(self._rate, SMALLEST_RATE))
+        return min(max(round(wanted), self.min_interval), self.max_interval)
+
     def key_reason(self, frames_since_key: int, estimate: Callable[[], FlowField]) -> KeyReason | None:
         """The first reason that holds, a scene cut before all."""
-        mismatch = mean_mismatch(estimate())
-        if frames_since_key == 1:
-            self._last_mismatch = self._sum = 0.0
-        last, self._last_mismatch = self._last_mismatch, mismatch
-        self._sum += mismatch + FRAME_SHARE
-        if mismatch > self.cut_limit and mismatch > CUT_JUMP * last:
+        last = 0.0 if frames_since_key == 1 else self._mismatch
+        self._mismatch = mean_mismatch(estimate())
+        if self._mismatch > CUT_MISMATCH and self._mismatch > CUT_JUMP * last:
             return KeyReason.SCENE_CUT
         if frames_since_key >= self.max_interval:
             return KeyReason.MAX_INTERVAL
-        if frames_since_key >= self.min_interval and self._sum > self.budget:
+        if frames_since_key >= self.interval:
+            return KeyReason.DRIFT
+        usual = self._usual_mismatch
+        if self._rate is not None and frames_since_key >= self.min_interval and self._mismatch > 2 * usual + 4:
             return KeyReason.MISMATCH
         return None
 
+    def learn(self, frames_since_key: int, disagreement: Callable[[], float]) -> None:
+        """Bring the rate up to date."""
+        rate = disagreement() / frames_since_key
+        self._rate = rate if self._rate is None else (1 - NEWS) * self._rate + NEWS * rate
+        self._usual_mismatch = self._mismatch
 
-FRAME_SHARE = 4.0  # grey levels
+
+FIRST_INTERVAL = 6  # frames, before anything was learned
+SMALLEST_RATE = 1e-6  # a frame
+NEWS = 0.5  # weight of the latest key frame against all before
+CUT_MISMATCH = 20.0  # mean grey levels
 CUT_JUMP = 2.5  # times the last frame's mismatch
 
 
 def mean_mismatch(field: FlowField) -> float:
     """Mean mismatch in grey levels; 0 where the estimator has no picture to compare."""
     return 0.0 if field.mismatch is None else float(field.mismatch.mean())
-
-
-def deformation(field: FlowField) -> float:
-    """How unevenly places move against their neighbours: mean spatial slope of the displacement, pixels a pixel.
-
-    A picture that moves as a whole carries its features well however far it goes; where neighbours part, something is
-    covered, uncovered or changes its shape.
-    """
-    sampled = field.displacement[0, :, ::SLOPE_STEP, ::SLOPE_STEP]  # [2, h, w]
-    across = (sampled[:, :, 1:] - sampled[:, :, :-1]).abs().sum(0)
-    down = (sampled[:, 1:] - sampled[:, :-1]).abs().sum(0)
-    return (float(across.mean()) + float(down.mean())) / SLOPE_STEP if across.numel() and down.numel() else 0.0
-
-
-SLOPE_STEP = 4  # pixels of the field

@@ -3,6 +3,9 @@
 Bilinear interpolation is a weighted mean of four neighbouring logits, so where all four agree on the best class that
 class is best everywhere between them. Only the cells whose corners disagree are interpolated, and there only the
 classes that no other class beats at all four corners.
+
+For few classes and small frames that is more bookkeeping than work: there one class after the other is resized and a
+running maximum kept, which OpenCV does on all cores (benchmarks/label_map.py).
 """
 
 from __future__ import annotations
@@ -10,6 +13,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from functools import lru_cache
 
+import cv2
 import numpy as np
 from numpy.typing import NDArray
 
@@ -17,6 +21,7 @@ from dffcli.errors import ShapeError
 from dffcli.types import Float32Array, UInt8Array
 
 CELLS_AT_ONCE = 4096  # bounds the memory of one step
+RESIZE_LIMIT = 12_000_000  # classes times pixels up to which every class is resized
 
 
 @dataclass(frozen=True, slots=True)
@@ -85,6 +90,30 @@ def upsample_argmax(
     spans = (1.0, 1.0)
     if content_size is not None and padded_size is not None:
         spans = (padded_size[0] / content_size[0], padded_size[1] / content_size[1])
+    if spans == (1.0, 1.0) and len(logits) * size[0] * size[1] <= RESIZE_LIMIT:
+        return _best_resized(logits, size)
+    return _best_by_cells(logits, size, spans)
+
+
+def _best_resized(logits: Float32Array, size: tuple[int, int]) -> UInt8Array:
+    """Every class resized, the running maximum kept."""
+    size_wh = (size[1], size[0])  # OpenCV order
+    labels = np.zeros(size, np.uint8)
+    label = np.empty(size, np.uint8)
+    greatest = cv2.resize(logits[0], size_wh)
+    value = np.empty_like(greatest)
+    for index in range(1, len(logits)):
+        cv2.resize(logits[index], size_wh, dst=value)
+        better = cv2.compare(value, greatest, cv2.CMP_GT)
+        if cv2.hasNonZero(better):
+            label.fill(index)
+            cv2.copyTo(label, better, labels)
+            cv2.max(value, greatest, greatest)
+    return labels
+
+
+def _best_by_cells(logits: Float32Array, size: tuple[int, int], spans: tuple[float, float]) -> UInt8Array:
+    """Only the cells whose corners disagree interpolated."""
     rows = _axis(logits.shape[1], spans[0], size[0])
     columns = _axis(logits.shape[2], spans[1], size[1])
 
