@@ -1,6 +1,7 @@
 """What other tools make of our files: motmetrics, supervision; and the letter of formats whose tools are too heavy.
 
-`benchmarks/read_back.py` asks datumaro and the Label Studio SDK, which want other versions of what we stand on.
+`benchmarks/read_back.py` asks datumaro, which wants other versions of what we stand on. Label Studio and
+YouTube-VIS are held to the letter of their formats here.
 """
 
 import json
