@@ -128,7 +128,7 @@ def test_a_key_interval_asks_for_the_fixed_schedule() -> None:
         ["schedule", "max_interval", "start", "end", "output", "model", "flow", "classes", "format"], None
     )
     options |= {"source": "a", "key_interval": 4, "weights": "random", "device": "cpu", "causal": False}
-    options |= {"opacity": 0.5, "crf": 20, "overwrite": False}
+    options |= {"opacity": 0.5, "crf": 20, "overwrite": False, "max_pixels": 100, "resume": False, "runtime": "torch"}
     assert make_config(Task.SEGMENT, **options).schedule == "fixed"
     assert make_config(Task.SEGMENT, **{**options, "key_interval": None}).schedule == "adaptive"
     fixed = make_config(Task.SEGMENT, **{**options, "key_interval": None, "schedule": ScheduleName.FIXED})
