@@ -7,6 +7,7 @@ from contextlib import ExitStack
 from dataclasses import dataclass, field, replace
 from difflib import get_close_matches
 from fractions import Fraction
+from pathlib import Path
 from time import perf_counter
 from typing import Any, Literal
 
@@ -14,9 +15,13 @@ import numpy as np
 import torch
 
 from dffcli.engine import Engine
-from dffcli.errors import ModelError, VideoDecodeError
+from dffcli.errors import InputError, ModelError, VideoDecodeError
 from dffcli.flow import build_flow
+<<<<<<< HEAD
 from dffcli.flow.measured import MeasuredFlow
+=======
+from dffcli.io.journal import Journal, journal_path
+>>>>>>> af8fdd3 (Go on where an interrupted run stopped: a journal of results beside the output, --resume)
 from dffcli.io.prefetch import prefetch, write_behind
 from dffcli.io.reader import open_source
 from dffcli.io.source import MAX_PIXELS
@@ -25,6 +30,7 @@ from dffcli.outputs.kinds import open_sink, output_formats
 from dffcli.outputs.sink import OutputOptions, RunFacts, Sink, check_outputs
 from dffcli.protocols import FlowEstimator, Schedule, SparesLowScores
 from dffcli.report import RunReport, Tally
+from dffcli.resume import continued, record_of, run_identity
 from dffcli.schedule import MAX_INTERVAL, Adaptive, FixedInterval
 from dffcli.timing import Stopwatch, TimedFlow, TimedModel, TimedWarp
 from dffcli.tracking import Tracker
@@ -56,7 +62,11 @@ class RunConfig:
         classes: names of the categories to keep; all if empty.
         start, end: part of the source to take, in seconds.
         max_pixels: refuse larger pictures.
+<<<<<<< HEAD
         track: give each object one id through the video.
+=======
+        resume: go on where an interrupted run with the same settings stopped.
+>>>>>>> af8fdd3 (Go on where an interrupted run stopped: a journal of results beside the output, --resume)
         output: how to draw and encode.
     """
 
@@ -76,7 +86,11 @@ class RunConfig:
     start: Fraction | None = None
     end: Fraction | None = None
     max_pixels: int = MAX_PIXELS
+<<<<<<< HEAD
     track: bool = False
+=======
+    resume: bool = False
+>>>>>>> af8fdd3 (Go on where an interrupted run stopped: a journal of results beside the output, --resume)
     output: OutputOptions = field(default_factory=OutputOptions)
 
 
@@ -128,6 +142,7 @@ def annotate(
         )
         two_sided = not (config.causal or source.info.is_live)
         facts = run_facts(config, built, flow, two_sided=two_sided)
+        journal = stack.enter_context(open_journal(config, source.info, facts, device=device))
         sinks: list[Sink] = [
             stack.enter_context(
                 open_sink(
@@ -149,6 +164,11 @@ def annotate(
                     sink.write(result)
 
         write = stack.enter_context(write_behind(draw_and_encode))
+
+        def note_down(result: FrameResult) -> None:
+            journal.add(record_of(result, with_displacement=False))
+
+        note = stack.enter_context(write_behind(note_down))
         ahead = stack.enter_context(prefetch(watch.iterate(source, "decode")))
         on_start(source.info, built)
         engine = Engine(
@@ -156,7 +176,9 @@ def annotate(
         )
         ending = _Ending(ahead)
         expected = expected_frames(source.info, start=config.start, end=config.end)
-        for result in engine.run(ending):
+        for result in continued(ending, engine.run, journal=journal):
+            if result.frame.index >= journal.resumed_index:
+                note(result)
             kept = keep(result)
             write(kept)
             tally.add(kept)
@@ -168,7 +190,7 @@ def annotate(
         tally,
         watch,
         seconds=perf_counter() - started,
-        notes=(*source.notes.lines(), *(note for sink in sinks for note in sink.notes)),
+        notes=(*source.notes.lines(), *(line for sink in sinks for line in sink.notes), *journal.notes),
         broke=None if broke is None else str(broke),
         settings={"model": facts.model, "weights": facts.weights, "random_weights": facts.is_random, **facts.settings},
     )
@@ -272,6 +294,25 @@ def keeper(
         return prediction if rows.all() else prediction.select(rows)
 
     return lambda result: replace(result, prediction=keep(result.prediction))
+
+
+def open_journal(config: RunConfig, info: SourceInfo, facts: RunFacts, *, device: str) -> Journal:
+    """The journal of this run; a live source, which cannot be read again, has none.
+
+    Raises:
+        InputError: asked to resume a live source, or a run with other settings.
+    """
+    if info.is_live:
+        if config.resume:
+            raise InputError(f"{config.source}: a live source cannot be resumed")
+        return Journal(None, {}, resume=False, name=config.source)
+    settings = {"model": facts.model, "weights": facts.weights, "device": device, **facts.settings}
+    files = [Path(config.source)] if Path(config.source).exists() else []
+    if isinstance(config.weights, Path):
+        files.append(config.weights)
+    identity = run_identity(info, settings, files=files)
+    output = config.outputs[0]
+    return Journal(journal_path(output), identity, resume=config.resume, name=output)
 
 
 def expected_frames(info: SourceInfo, *, start: Fraction | None, end: Fraction | None) -> int | None:

@@ -93,6 +93,7 @@ def make_config(task: Task, **options: Any) -> RunConfig:
         end=end,
         max_pixels=options["max_pixels"],
         track=options.get("track", False),
+        resume=options["resume"],
         output=OutputOptions(
             opacity=options["opacity"],
             crf=options["crf"],

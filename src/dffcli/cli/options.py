@@ -181,6 +181,10 @@ Opacity = Annotated[
 ]
 Crf = Annotated[int, typer.Option(min=0, max=51, rich_help_panel=LOOK, help="Quality of the video; lower is better.")]
 Overwrite = Annotated[bool, typer.Option("--overwrite", rich_help_panel=LOOK, help="Replace outputs that exist.")]
+Resume = Annotated[
+    bool,
+    typer.Option("--resume", rich_help_panel=LOOK, help="Go on where an interrupted run of the same command stopped."),
+]
 Quiet = Annotated[bool, typer.Option("--quiet", "-q", rich_help_panel=LOOK, help="No progress, no summary.")]
 Report = Annotated[
     Path | None,

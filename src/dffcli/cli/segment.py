@@ -32,6 +32,7 @@ def register(app: typer.Typer) -> None:
         opacity: o.Opacity = 0.5,
         crf: o.Crf = 20,
         overwrite: o.Overwrite = False,
+        resume: o.Resume = False,
         report: o.Report = None,
         quiet: o.Quiet = False,
     ) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import os
 import secrets
 import shutil
@@ -113,6 +114,9 @@ def _writable_target(path: Path | str) -> Path:
             with suppress(FileNotFoundError):
                 os.stat(path)  # a circle of links raises here
         target = Path(os.path.realpath(path))
+        above = next((folder for folder in target.parents if folder.exists()), target.parent)
+        if not above.is_dir():
+            raise NotADirectoryError(errno.ENOTDIR, os.strerror(errno.ENOTDIR), str(above))
         target.parent.mkdir(parents=True, exist_ok=True)
     return target
 

@@ -91,8 +91,8 @@ def video_stream(container: InputContainer, name: str) -> VideoStream:
     streams = [stream for stream in container.streams.video if not stream.disposition & Disposition.attached_pic]
     if not streams:
         others = sorted({stream.type for stream in container.streams})
-        found = "only a cover picture" if container.streams.video else f"only {' and '.join(others) or 'nothing'}"
-        raise VideoOpenError(f"{name}: no video in it, {found}")
+        found = "a cover picture" if container.streams.video else " and ".join(others)
+        raise VideoOpenError(f"{name}: no video in it" + (f", only {found}" if found else ""))
     stream = streams[0]
     if stream.codec_context is None:
         raise VideoOpenError(f"{name}: its video is in a format that cannot be decoded")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from dataclasses import dataclass, field
 from pathlib import Path
 from types import TracebackType
@@ -88,7 +89,7 @@ def check_outputs(paths: tuple[str, ...], *, source: str, overwrite: bool) -> No
     seen: set[Path] = set()
     read = Path(source).resolve() if Path(source).exists() else None
     for path in paths:
-        place = Path(path).resolve()
+        place = Path(os.path.realpath(path))  # unlike `resolve`, silent about links in a circle
         if place in seen:
             raise OutputError(f"{path}: named twice as an output")
         inner = next((other for other in seen if other in place.parents or place in other.parents), None)
