@@ -115,8 +115,8 @@ def main() -> None:
     lines = [
         "# What reading and writing cost",
         "",
-        f"CPU / wall milliseconds a frame, {FRAMES} frames, 2-core AVX-512 CPU, torch busy beside it: read the ratios and",
-        "the CPU column.",
+        f"CPU / wall milliseconds a frame, {FRAMES} frames, 2-core AVX-512 CPU shared with other work: read the",
+        "ratios and the CPU column.",
         "",
         "| step | " + " | ".join(f"{w} x {h}" for h, w in SIZES) + " |",
         "|---|" + "---|" * len(SIZES),

@@ -91,11 +91,12 @@ def _run(arguments: list[str] | None) -> int:
     except DFFError as error:
         if os.environ.get("DFF_DEBUG"):
             raise
-        _complain(str(error))
+        _complain("; ".join([str(error), *getattr(error, "__notes__", [])]))
         return 1
     except _Stopped as stopped:
         word, code = STOPPED_BY[stopped.args[0]]
-        _complain(f"{word}: nothing unfinished was left under a final name")
+        notes = getattr(stopped, "__notes__", [])
+        _complain("; ".join([f"{word}: nothing unfinished was left under a final name", *notes]))
         return code
     except BrokenPipeError:
         sys.stdout = None  # whoever read us has gone: say nothing at exit either
