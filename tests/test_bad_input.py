@@ -289,7 +289,7 @@ INPUTS = [
 
 OPTIONS = [
     Case("unknown model", with_options("--model", "street-sog"), 1, "did you mean street-seg"),
-    Case("model of another task", with_options("--model", "street-det"), 1, "is for `dff detect`"),
+    Case("model of another task", with_options("--model", "fcos_resnet50_fpn"), 1, "is for `dff detect`"),
     Case("unknown class", with_options("--classes", "unicorn"), 1, "unicorn"),
     Case("unknown flow", with_options("--flow", "rapids"), 1, "rapids"),
     Case("unknown device", with_options("--device", "abacus"), 1, "device 'abacus'"),
@@ -449,19 +449,26 @@ def small_disk(folder: Path) -> Path:
 
 @pytest.mark.skipif(not IS_ROOT or sys.platform != "linux", reason="only root can mount a small disk")
 @pytest.mark.parametrize("name", ["out.mp4", "out.json", "masks/"])
-def test_a_full_disk_is_one_clear_line(
+def test_a_full_disk_is_one_clear_line_and_the_run_can_go_on(
     folder: Path, small_disk: Path, capsys: pytest.CaptureFixture[str], name: str
 ) -> None:
     noise = np.random.default_rng(0).integers(0, 255, (40, 96, 128, 3), np.uint8)
     make_video(folder / "in.mkv", 40, size=(96, 128), images=list(noise), codec="ffv1", pix_fmt="bgr0")
     (small_disk / "filler").write_bytes(bytes((1 << 20) - 40_000))
-    code, said = run(["in.mkv", "-o", f"disk/{name}", "-o", "safe.json", "--crf", "0"], capsys)
+    arguments = ["in.mkv", "-o", f"disk/{name}", "-o", "safe.json", "--crf", "30"]
+    torch.manual_seed(0)
+    code, said = run(arguments, capsys)
 
     assert code == 1
     assert "cannot be written: no space left on device" in said
     assert said.count("\n") == 1
-    assert os.listdir(small_disk) == ["filler"]
+    assert "the same command with --resume goes on from frame" in said
+    assert set(os.listdir(small_disk)) == {"filler", f".{name.strip('/')}.dff-resume"}
     assert not (folder / "safe.json").exists()
+    (small_disk / "filler").unlink()
+    assert run([*arguments, "--resume"], capsys) == (0, "")
+    assert set(os.listdir(small_disk)) == {name.strip("/")}
+    assert len(json.loads((folder / "safe.json").read_text())["images"]) == 40
 
 
 def test_code_in_a_checkpoint_never_runs(folder: Path, capsys: pytest.CaptureFixture[str]) -> None:
@@ -474,3 +481,24 @@ def test_code_in_a_checkpoint_never_runs(folder: Path, capsys: pytest.CaptureFix
 
 def test_there_are_at_least_forty_cases() -> None:
     assert len(INPUTS) + len(OPTIONS) >= 40
+
+
+def table() -> str:
+    """The cases in Markdown, as docs/files.md shows them."""
+    lines = ["| input | exit code | stderr has | frames in both outputs |", "|---|---|---|---|"]
+    for entry in INPUTS + OPTIONS:
+        case = entry if isinstance(entry, Case) else entry.values[0]
+        left = {None: "none, no file is left", SOME: "those before"}.get(case.frames, str(case.frames))
+        lines.append(f"| {case.name} | {case.code} | {f'`{case.says}`' if case.says else 'nothing'} | {left} |")
+    return "\n".join(lines)
+
+
+def test_the_table_in_the_docs_is_that_of_the_tests() -> None:
+    text = (Path(__file__).parents[1] / "docs" / "files.md").read_text()
+    assert text.endswith(f"\n{table()}\n"), "run: uv run python -m tests.test_bad_input"
+
+
+if __name__ == "__main__":
+    page = Path(__file__).parents[1] / "docs" / "files.md"
+    before, mark, _ = page.read_text().partition("`uv run python -m tests.test_bad_input`).\n")
+    page.write_text(f"{before}{mark}\n{table()}\n")

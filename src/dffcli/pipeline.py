@@ -17,11 +17,8 @@ import torch
 from dffcli.engine import Engine
 from dffcli.errors import InputError, ModelError, VideoDecodeError
 from dffcli.flow import build_flow
-<<<<<<< HEAD
 from dffcli.flow.measured import MeasuredFlow
-=======
 from dffcli.io.journal import Journal, journal_path
->>>>>>> af8fdd3 (Go on where an interrupted run stopped: a journal of results beside the output, --resume)
 from dffcli.io.prefetch import prefetch, write_behind
 from dffcli.io.reader import open_source
 from dffcli.io.source import MAX_PIXELS
@@ -62,11 +59,8 @@ class RunConfig:
         classes: names of the categories to keep; all if empty.
         start, end: part of the source to take, in seconds.
         max_pixels: refuse larger pictures.
-<<<<<<< HEAD
         track: give each object one id through the video.
-=======
         resume: go on where an interrupted run with the same settings stopped.
->>>>>>> af8fdd3 (Go on where an interrupted run stopped: a journal of results beside the output, --resume)
         output: how to draw and encode.
     """
 
@@ -86,11 +80,8 @@ class RunConfig:
     start: Fraction | None = None
     end: Fraction | None = None
     max_pixels: int = MAX_PIXELS
-<<<<<<< HEAD
     track: bool = False
-=======
     resume: bool = False
->>>>>>> af8fdd3 (Go on where an interrupted run stopped: a journal of results beside the output, --resume)
     output: OutputOptions = field(default_factory=OutputOptions)
 
 
@@ -166,7 +157,7 @@ def annotate(
         write = stack.enter_context(write_behind(draw_and_encode))
 
         def note_down(result: FrameResult) -> None:
-            journal.add(record_of(result, with_displacement=False))
+            journal.add(record_of(result, with_displacement=config.track))
 
         note = stack.enter_context(write_behind(note_down))
         ahead = stack.enter_context(prefetch(watch.iterate(source, "decode")))

@@ -134,3 +134,15 @@ def test_an_unknown_flow_is_refused_with_a_suggestion() -> None:
 
 def test_every_listed_flow_is_buildable() -> None:
     assert {name: build_flow(name).name for name in FLOWS} == {name: name for name in FLOWS}
+
+
+@pytest.mark.parametrize("name", CLASSICAL)
+def test_what_was_estimated_before_changes_nothing(name: str) -> None:
+    key, current = shifted_pair(4, 2)
+    _, other = shifted_pair(-9, 5)
+    fresh = build_flow(name).estimate(key, current)
+    used = build_flow(name)
+    used.estimate(key, other, guess=used.estimate(key, current))
+    again = used.estimate(key, current)
+
+    assert torch.equal(fresh.displacement, again.displacement)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from pathlib import Path
 
 import pytest
@@ -78,6 +79,26 @@ def test_a_very_long_name_can_be_written(tmp_path: Path) -> None:
         part.write_text("done")
 
     assert target.read_text() == "done"
+
+
+@pytest.mark.skipif(not hasattr(os, "fork"), reason="needs a process that is no more")
+def test_what_killed_runs_left_is_cleared_and_nothing_else(tmp_path: Path) -> None:
+    gone = os.fork()
+    if gone == 0:
+        os._exit(0)
+    os.waitpid(gone, 0)
+    left = tmp_path / f".out.{gone}-0123abcd.dff-part.json"
+    mine = tmp_path / f".out.{os.getpid()}-0123abcd.dff-part.json"
+    other = tmp_path / f".other.{gone}-0123abcd.dff-part.json"
+    folder = tmp_path / f".masks.{gone}-0123abcd.dff-part"
+    for path in (left, mine, other):
+        path.write_text("half")
+    folder.mkdir()
+    (folder / "0.png").write_text("half")
+    with atomic_path(tmp_path / "out.json"), atomic_folder(tmp_path / "masks"):
+        pass
+
+    assert names(tmp_path) == sorted([mine.name, other.name, "masks", "out.json"])
 
 
 def test_a_finished_folder_replaces_the_old_one(tmp_path: Path) -> None:

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import errno
+import glob
 import os
+import re
 import secrets
 import shutil
 from collections.abc import Iterator
@@ -35,6 +37,7 @@ def atomic_path(path: Path | str) -> Iterator[Path]:
     target = _writable_target(path)
     if target.exists() and not target.is_file():
         raise OutputError(f"{path}: expected a file to write, found a {'folder' if target.is_dir() else 'device'}")
+    clear_leftovers(target)
     part = part_path(target)
     with writing(path):
         os.close(os.open(part, os.O_CREAT | os.O_EXCL | os.O_WRONLY, 0o666))
@@ -68,6 +71,7 @@ def atomic_folder(path: Path | str) -> Iterator[Path]:
     target = _writable_target(path)
     if target.exists() and not target.is_dir():
         raise OutputError(f"{path}: expected a folder to write, found a file")
+    clear_leftovers(target)
     part = part_path(target)
     with writing(path):
         part.mkdir()
@@ -83,9 +87,36 @@ def atomic_folder(path: Path | str) -> Iterator[Path]:
 
 
 def part_path(target: Path) -> Path:
-    """A free hidden name beside the target, with its suffix."""
-    stem = target.stem[:80]  # leaves room within the 255 bytes of a file name
-    return target.with_name(f".{stem}.{secrets.token_hex(4)}{PART_MARK}{target.suffix}")
+    """A free hidden name beside the target, with its suffix and the process it belongs to."""
+    return target.with_name(f".{_short(target)}.{os.getpid()}-{secrets.token_hex(4)}{PART_MARK}{target.suffix}")
+
+
+def clear_leftovers(target: Path) -> None:
+    """Remove what killed runs have left beside this target: parts whose process is no more."""
+    pattern = f".{glob.escape(_short(target))}.*-*{PART_MARK}{glob.escape(target.suffix)}"
+    for part in target.parent.glob(pattern):
+        owner = re.search(r"\.(\d+)-[0-9a-f]{8}" + re.escape(PART_MARK), part.name)
+        if owner is None or _is_alive(int(owner[1])):
+            continue
+        if part.is_dir():
+            shutil.rmtree(part, ignore_errors=True)
+        else:
+            with suppress(OSError):
+                part.unlink()
+
+
+def _short(target: Path) -> str:
+    return target.stem[:60]  # leaves room within the 255 bytes of a file name
+
+
+def _is_alive(process: int) -> bool:
+    try:
+        os.kill(process, 0)
+    except ProcessLookupError:
+        return False
+    except OSError:
+        return True
+    return True
 
 
 @contextmanager
