@@ -8,10 +8,8 @@ import shutil
 from pathlib import Path
 
 from common import parser
-from dffcli.models.labels import COCO
 from dffcli.models.registry import build_model
-from dffcli.training.detection_readers import read_mot, read_yolo
-from street_det import DAVIS, measure, read_davis, recall
+from street_det import results, write_page
 
 WEIGHTS = Path(__file__).parents[1] / "weights"
 DATA = (
@@ -26,23 +24,8 @@ def main() -> None:
     arguments.add_argument("--command", required=True, help="the training command, for the manifest")
     options = arguments.parse_args()
     model = build_model("street-det", weights=options.network).model
-    pets = read_mot(options.data / "pets09-s2l1")
-    folder = options.data / "coco"
-    names = [category.name for category in COCO]
-    stills = measure(model, read_yolo(folder / "labels" / "val2017", folder / "images" / "val2017", names=names), 1)
-    measured: dict[str, object] = {
-        "coco/val2017 (83 pictures)": {
-            "AP50": round(100 * stills.ap50, 1),
-            "AP": round(100 * stills.ap, 1),
-            "class_AP50": {name: round(100 * value, 1) for name, value in stills.class_ap50.items()},
-        }
-    }
-    for interval, title in ((1, "every frame"), (10, "every 10 frames")):
-        measured[f"pets09-s2l1, person, {title}"] = {"AP50": round(100 * measure(model, pets, interval).ap50, 1)}
-        measured[f"davis, main object, {title}"] = {
-            f"{name} recall": round(100 * recall(model, read_davis(options.data / "davis", name), interval), 1)
-            for name in DAVIS
-        }
+    measured = results(model, options.data)
+    write_page(measured, input_size=model.input_size)
     target = WEIGHTS / "street-det.safetensors"
     if options.network.resolve() != target.resolve():
         shutil.copyfile(options.network, target)
@@ -59,7 +42,6 @@ def main() -> None:
         "measured": measured,
     }
     manifest.write_text(json.dumps(content, indent=2) + "\n", encoding="utf-8")
-    print(json.dumps(measured, indent=2))
 
 
 if __name__ == "__main__":

@@ -17,7 +17,7 @@ from dffcli.models.street_det import (
     mean_distances,
     place_centres,
 )
-from dffcli.models.street_det_model import HeadSettings, StreetDetModel, build, export, start_from
+from dffcli.models.street_det_model import EVEN_SCORE, HeadSettings, StreetDetModel, build, export, start_from
 from dffcli.types import Category, FlowField, Frame
 from dffcli.warp import warp
 
@@ -81,7 +81,8 @@ def test_a_told_object_is_found_in_frame_pixels() -> None:
     model, frame = small_model(), frame_of(128, 128)  # input 64 x 64: two frame pixels to an input pixel
     found = model.head(one_object(model, frame), model.prepare(frame), is_key=True)
     assert found.category_ids.tolist() == [3]
-    assert found.scores[0] == pytest.approx(1 / (1 + np.exp(-2)), abs=1e-5)
+    odds = np.exp(2.0) * (1 - EVEN_SCORE) / EVEN_SCORE  # EVEN_SCORE is told as 0.5
+    assert found.scores[0] == pytest.approx(odds / (1 + odds), abs=1e-5)
     # centre of column 3, row 2 at stride 8: (28, 20)
     assert found.boxes[0].tolist() == pytest.approx([2 * 20, 2 * 4, 2 * 52, 2 * 28])
 

@@ -22,6 +22,7 @@ from dffcli.types import Category, Detections, Features, Frame, PreparedImage, T
 
 KIND = "street-det"
 INPUT_SIZE = 512  # long side of the resized picture, pixels
+EVEN_SCORE = 0.35  # the network's own score at which finds and misses balance best (F1) on training pictures
 MULTIPLE = 32  # the padded input's sides are multiples of it
 GREY, SPREAD = 114.0, 58.0  # subtracted from every channel; divided by
 
@@ -31,16 +32,20 @@ class HeadSettings:
     """How boxes are read from the maps.
 
     Attributes:
-        min_score: less certain places are passed over.
+        min_score: places with a lower score of the network's own are passed over.
         max_places: at most this many places, the best ones, take part.
         max_overlap: IoU above which the weaker of two boxes of one class is dropped.
         max_boxes: at most this many boxes are kept.
+        even_score: the network's own score that is told as 0.5. It learns how likely a class is times how well the box
+            fits, so that even good finds seldom reach 0.7; telling it on a shifted scale (in logits, which changes no
+            order) lets the usual threshold of 0.5 mean what it means elsewhere.
     """
 
     min_score: float = 0.02
     max_places: int = 1000
     max_overlap: float = 0.6
     max_boxes: int = 150
+    even_score: float = EVEN_SCORE
 
 
 class StreetDetModel:
@@ -135,7 +140,7 @@ class StreetDetModel:
         if len(logit) > self.settings.max_places:
             logit, best = logit.topk(self.settings.max_places)
             label, box = label[best], box[best]
-        score = logit.sigmoid()
+        score = (logit - math.log(self.settings.even_score / (1 - self.settings.even_score))).sigmoid()
         kept = batched_nms(box, score, label, self.settings.max_overlap)[: self.settings.max_boxes]
         (height, width), (content_height, content_width) = image.frame.size, image.content_size
         found = box[kept].cpu().numpy() * np.tile((width / content_width, height / content_height), 2)
