@@ -50,6 +50,7 @@ class RunConfig:
         model: as `dff models` lists it; the task's default if None.
         weights: which weights to load.
         device: "auto", "cpu", "cuda", "cuda:1", "mps".
+        runtime: what runs the feature network, one of `dffcli.models.runtimes.RUNTIMES`.
         schedule: how key frames are chosen.
         key_interval: frames between key frames of the fixed schedule.
         max_interval: frames between key frames of the adaptive schedule at most.
@@ -70,6 +71,7 @@ class RunConfig:
     model: str | None = None
     weights: Weights = "default"
     device: str = "auto"
+    runtime: str = "torch"
     schedule: Literal["fixed", "adaptive"] = "adaptive"
     key_interval: int = DEFAULT_INTERVAL
     max_interval: int = MAX_INTERVAL
@@ -119,6 +121,10 @@ def annotate(
     entry = find_entry(config.model or DEFAULT_MODELS[config.task], task=config.task)
     device = resolve_device(config.device)
     built = build_model(entry.name, weights=config.weights, device=device)
+    if config.runtime != "torch":
+        from dffcli.models.runtimes import use_runtime
+
+        use_runtime(built.model, config.runtime, device=device)
     flow = choose_flow(config.flow, built, device=device)
     keep = finisher(config, built.model.categories)
     if isinstance(built.model, SparesLowScores) and not config.track:  # tracks are kept alive by low scores
@@ -324,6 +330,7 @@ def run_facts(config: RunConfig, built: BuiltModel, flow: FlowEstimator, *, two_
         "schedule": f"fixed, every {config.key_interval}" if fixed else f"adaptive, at most {config.max_interval}",
         "propagation": "two-sided" if two_sided else "causal",
         "flow": flow.name,
+        "runtime": config.runtime,
         "classes": list(config.classes),
         "start_seconds": None if config.start is None else str(config.start),
         "end_seconds": None if config.end is None else str(config.end),

@@ -82,6 +82,7 @@ def make_config(task: Task, **options: Any) -> RunConfig:
         model=options["model"],
         weights=parse_weights(options["weights"]),
         device=options["device"],
+        runtime=options.get("runtime", defaults.runtime),
         schedule="fixed" if fixed else "adaptive",
         key_interval=interval or defaults.key_interval,
         max_interval=longest or defaults.max_interval,

@@ -27,6 +27,7 @@ def register(app: typer.Typer) -> None:
         model: o.Model = None,
         weights: o.WeightsOption = "default",
         device: o.Device = "auto",
+        runtime: o.Runtime = "torch",
         score_threshold: ScoreThreshold = 0.5,
         classes: o.Classes = None,
         track: Track = False,

@@ -121,6 +121,14 @@ WeightsOption = Annotated[
     ),
 ]
 Device = Annotated[str, typer.Option(metavar="NAME", rich_help_panel=WHAT, help="auto, cpu, cuda, cuda:N or mps.")]
+Runtime = Annotated[
+    str,
+    typer.Option(
+        metavar="NAME",
+        rich_help_panel=WHAT,
+        help="What runs the feature network: torch, compile, openvino or onnx (the last two need that extra).",
+    ),
+]
 KeyInterval = Annotated[
     int | None,
     typer.Option(min=1, metavar="N", rich_help_panel=KEYS, help="A key frame every N frames (the fixed schedule)."),

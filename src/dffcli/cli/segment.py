@@ -18,6 +18,7 @@ def register(app: typer.Typer) -> None:
         model: o.Model = None,
         weights: o.WeightsOption = "default",
         device: o.Device = "auto",
+        runtime: o.Runtime = "torch",
         classes: o.Classes = None,
         start: o.Start = None,
         end: o.End = None,

@@ -27,7 +27,8 @@ from dffcli.models.torchvision_networks import load_network
 from dffcli.models.torchvision_results import Candidates, anchors_for, rows, suppress, threshold, to_detections
 from dffcli.types import Detections, Features, Frame, PreparedImage, Task
 
-PROPAGATED_PROPOSALS = 100
+PROPAGATED_SHARE = 10  # proposals of a key frame for each that a propagated frame's second stage sees
+FEWEST_PROPOSALS = 50
 PROPOSED_FOR_EACH_KEPT = 5  # how many of a level compete before doubles are suppressed, for each that may remain
 ANCHORS_KEPT = 4  # input sizes whose anchors are remembered
 SMALLEST_BOX = 1e-2  # pixels; of the second stage
@@ -57,20 +58,18 @@ class TwoStageDetector:
         name: the name `--model` takes.
         network: torchvision's own.
         device: where it runs.
-        propagated_proposals: how many proposals the second stage sees at most on a propagated frame.
 
     Attributes:
+        propagated_proposals: how many proposals the second stage sees at most on a propagated frame.
         lowest_score: detections that score less are not asked for, and no work is spent on them.
     """
 
     task = Task.DETECT
     categories = COCO
 
-    def __init__(
-        self, name: str, network: Any, *, device: str = "cpu", propagated_proposals: int = PROPAGATED_PROPOSALS
-    ) -> None:
+    def __init__(self, name: str, network: Any, *, device: str = "cpu") -> None:
         self.name = name
-        self.propagated_proposals = propagated_proposals
+        self.propagated_proposals = max(FEWEST_PROPOSALS, network.rpn.post_nms_top_n() // PROPAGATED_SHARE)
         self.lowest_score = 0.0
         feature_network = TwoStageFeatures(network)
         self._level_names = feature_network.pooled
