@@ -108,6 +108,11 @@ class BySignal:
             return KeyReason.MISMATCH
         return reason
 
+    memory: tuple[float, ...] = ()
+
+    def recall(self, memory: tuple[float, ...]) -> None:
+        pass
+
     def learn(self, frames_since_key: int, disagreement: Callable[[], float]) -> None:
         pass
 

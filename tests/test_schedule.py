@@ -80,6 +80,15 @@ def test_later_key_frames_change_what_was_learned() -> None:
     assert schedule.interval == 7  # half the rate
 
 
+def test_what_was_learned_can_be_carried_to_another_schedule() -> None:
+    schedule = learned(0.01, patience=1.0)
+    other = Adaptive(patience=1.0)
+    other.recall(schedule.memory)
+    assert (other.interval, other.memory) == (schedule.interval, schedule.memory)
+    other.recall(())
+    assert other.interval == schedule.interval
+
+
 def test_a_scene_cut_is_not_waited_out() -> None:
     assert reasons(learned(0.0025), [2, 3, 60]) == [None, None, KeyReason.SCENE_CUT]
 

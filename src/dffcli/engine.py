@@ -65,7 +65,8 @@ class Engine:
                 if key is not None:
                     self._learn(key, after, prediction, estimate)
                     yield from self._between(key, waiting, after)
-                yield FrameResult(frame, prediction, after.reason, (frame.index,))
+                memory = self.schedule.memory
+                yield FrameResult(frame, prediction, after.reason, (frame.index,), schedule_memory=memory)
                 key, last, waiting = after, None, []
             else:
                 last = _Propagated(image, estimate())

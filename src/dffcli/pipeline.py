@@ -168,9 +168,9 @@ def annotate(
         note = stack.enter_context(write_behind(note_down))
         ahead = stack.enter_context(prefetch(watch.iterate(source, "decode")))
         on_start(source.info, built)
-        engine = Engine(
-            TimedModel(built.model, watch), TimedFlow(flow, watch), make_schedule(config), two_sided, TimedWarp(watch)
-        )
+        schedule = make_schedule(config)
+        schedule.recall(journal.resumed_memory)
+        engine = Engine(TimedModel(built.model, watch), TimedFlow(flow, watch), schedule, two_sided, TimedWarp(watch))
         ending = _Ending(ahead)
         expected = expected_frames(source.info, start=config.start, end=config.end)
         for result in continued(ending, engine.run, journal=journal):

@@ -63,6 +63,13 @@ class Schedule(Protocol):
     def max_interval(self) -> int:
         """No key frame is more than this many frames after the one before; the engine's memory is bounded by it."""
 
+    @property
+    def memory(self) -> tuple[float, ...]:
+        """All it has learned, in numbers."""
+
+    def recall(self, memory: tuple[float, ...]) -> None:
+        """Go on from what another one of its kind had learned; nothing from an empty memory."""
+
     def key_reason(self, frames_since_key: int, estimate: Callable[[], FlowField]) -> KeyReason | None:
         """Why this frame is to be a key frame, or None. `estimate()` gives the field to the last key, computed once."""
 

@@ -72,6 +72,7 @@ def record_of(result: FrameResult, *, with_displacement: bool) -> Record:
         result.key_indices,
         result.prediction,
         None if displacement is None else displacement.cpu().numpy().astype(np.float32, copy=False),
+        result.schedule_memory,
     )
 
 

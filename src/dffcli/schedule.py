@@ -27,6 +27,14 @@ class FixedInterval:
         """The interval itself."""
         return self.interval
 
+    @property
+    def memory(self) -> tuple[float, ...]:
+        """Nothing."""
+        return ()
+
+    def recall(self, memory: tuple[float, ...]) -> None:
+        """Nothing to go on from."""
+
     def key_reason(self, frames_since_key: int, estimate: Callable[[], FlowField]) -> KeyReason | None:
         """Due or not; the flow is never asked for."""
         return KeyReason.INTERVAL if frames_since_key >= self.interval else None
@@ -71,6 +79,16 @@ class Adaptive:
         """Frames from one key frame to the next, as learned so far."""
         wanted = FIRST_INTERVAL if self._rate is None else math.sqrt(self.patience / max(self._rate, SMALLEST_RATE))
         return min(max(round(wanted), self.min_interval), self.max_interval)
+
+    @property
+    def memory(self) -> tuple[float, ...]:
+        """The rate and the usual mismatch; nothing before the first comparison."""
+        return () if self._rate is None else (self._rate, self._usual_mismatch)
+
+    def recall(self, memory: tuple[float, ...]) -> None:
+        """Go on with that rate and usual mismatch."""
+        if memory:
+            self._rate, self._usual_mismatch = memory
 
     def key_reason(self, frames_since_key: int, estimate: Callable[[], FlowField]) -> KeyReason | None:
         """The first reason that holds, a scene cut before all."""

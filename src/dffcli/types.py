@@ -236,6 +236,7 @@ class FrameResult:
         key_reason: why it was made a key frame; None on a propagated frame.
         key_indices: indices of the key frames its features come from (itself on a key frame).
         displacement: current -> first of `key_indices`, `[1, 2, h, w]` as in `FlowField`; None on a key frame.
+        schedule_memory: of a key frame, what the schedule knew then, so that a run can go on from there.
     """
 
     frame: Frame
@@ -243,6 +244,7 @@ class FrameResult:
     key_reason: KeyReason | None
     key_indices: tuple[int, ...] = field(default=())
     displacement: Tensor | None = None
+    schedule_memory: tuple[float, ...] = ()
 
     @property
     def is_key(self) -> bool:

@@ -44,6 +44,7 @@ class Record:
         key_reason, key_indices: as in `FrameResult`.
         prediction: boxes or masks.
         displacement: `[1, 2, h, w]` float32, where it was kept.
+        schedule_memory: as in `FrameResult`.
     """
 
     index: int
@@ -51,6 +52,7 @@ class Record:
     key_indices: tuple[int, ...]
     prediction: Prediction
     displacement: NDArray[np.float32] | None = None
+    schedule_memory: tuple[float, ...] = ()
 
 
 def journal_path(output: str) -> Path:
@@ -67,6 +69,7 @@ class Journal:
     Attributes:
         resumed_index: the key frame at which the run goes on; 0 where it begins.
         resumed_reason: why that was one.
+        resumed_memory: what the schedule had learned by then.
         kept_frames: frames that need not be computed again if the run stops now.
     """
 
@@ -91,6 +94,7 @@ class Journal:
         self._end = len(self._line)
         self.resumed_index = 0
         self.resumed_reason: KeyReason | None = None
+        self.resumed_memory: tuple[float, ...] = ()
         if resume:
             self._find_end(identity, name=name)
         else:
@@ -186,7 +190,8 @@ class Journal:
                     return
                 if is_key:
                     self._end, self.resumed_index = place, index
-                    self.resumed_reason = _decode(index, is_key, payload).key_reason
+                    record = _decode(index, is_key, payload)
+                    self.resumed_reason, self.resumed_memory = record.key_reason, record.schedule_memory
                 place, expected = file.tell(), index + 1
 
 
@@ -228,6 +233,7 @@ def _encode(record: Record) -> bytes:
     about = {
         "reason": record.key_reason,
         "keys": record.key_indices,
+        "memory": record.schedule_memory,
         "arrays": [[name, array.dtype.str, array.shape] for name, array in arrays.items()],
     }
     parts = [json.dumps(about).encode(), b"\n", *(np.ascontiguousarray(array).tobytes() for array in arrays.values())]
@@ -274,4 +280,4 @@ def _decode(index: int, is_key: bool, payload: bytes) -> Record:
             arrays["boxes"], arrays["scores"], arrays["category_ids"], masks, arrays.get("track_ids")
         )
     reason = KeyReason(about["reason"]) if is_key else None
-    return Record(index, reason, tuple(about["keys"]), prediction, arrays.get("displacement"))
+    return Record(index, reason, tuple(about["keys"]), prediction, arrays.get("displacement"), tuple(about["memory"]))
