@@ -43,7 +43,7 @@ def read_mxnet_params(path: Path) -> dict[str, NDArray[np.generic]]:
     """
     try:
         with path.open("rb") as file:
-            data = memoryview(mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_COPY))  # arrays may be written to
+            data = memoryview(mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ))
     except (OSError, ValueError) as error:
         raise WeightsError(f"{path}: cannot be read as weights ({error})") from error
     reader = _Reader(path, data)

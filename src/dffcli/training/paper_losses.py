@@ -77,8 +77,8 @@ def proposal_losses(scores: Tensor, deltas: Tensor, labels: Tensor, moves: Tenso
         moves: likewise.
     """
     h, w = scores.shape[2:]
-    pairs = scores.view(2, ANCHORS, h * w).permute(2, 1, 0).reshape(-1, 2)
-    found = deltas[0].view(ANCHORS, 4, h * w).permute(2, 0, 1).reshape(-1, 4)
+    pairs = scores.reshape(2, ANCHORS, h * w).permute(2, 1, 0).reshape(-1, 2)
+    found = deltas[0].reshape(ANCHORS, 4, h * w).permute(2, 0, 1).reshape(-1, 4)
     counted = labels != IGNORED
     recognition = F.cross_entropy(pairs[counted], labels[counted]) if bool(counted.any()) else pairs.sum() * 0
     objects = labels == 1

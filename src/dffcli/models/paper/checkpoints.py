@@ -81,7 +81,8 @@ def read_parameters(path: Path) -> State:
         with path.open("rb") as file:
             start = file.read(8)
         if is_mxnet_params(start):
-            return {name: torch.from_numpy(array) for name, array in read_mxnet_params(path).items()}
+            arrays = read_mxnet_params(path)
+            return {name: torch.from_numpy(array.copy()) for name, array in arrays.items()}  # the file may change
     return read_checkpoint(path)
 
 

@@ -18,7 +18,7 @@ ANCHORS = 9  # a place
 def objectness(scores: Tensor) -> Tensor:
     """Probability of an object, `[1, 2 * A, h, w]` (backgrounds first) to `[h * w * A]`, a place's anchors together."""
     _, channels, h, w = scores.shape
-    pairs = scores.view(2, channels // 2, h * w)
+    pairs = scores.reshape(2, channels // 2, h * w)
     return torch.softmax(pairs, dim=0)[1].t().flatten()
 
 
@@ -42,7 +42,7 @@ def propose(scores: Tensor, deltas: Tensor, *, size: tuple[int, int]) -> Tensor:
         probability = probability.masked_fill(beyond.flatten(), -1.0)
     best, order = probability.sort(descending=True, stable=True)
     best, order = best[:BEFORE_NMS], order[:BEFORE_NMS]
-    moves = deltas[0].view(ANCHORS, 4, h * w).permute(2, 0, 1).reshape(-1, 4)[order]
+    moves = deltas[0].reshape(ANCHORS, 4, h * w).permute(2, 0, 1).reshape(-1, 4)[order]
     moves = moves * moves.new_tensor(DELTA_STD)
     anchors = pixel_anchors((h, w), STRIDE).to(deltas.device)[order]
     boxes = clip_pixel_boxes(decode_pixel_boxes(anchors, moves), size)

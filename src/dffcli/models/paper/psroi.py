@@ -100,5 +100,5 @@ def vote_table(maps: Tensor) -> Tensor:
     """Maps with channels `(class, bin row, bin column)`, `[1, C * BINS * BINS, h, w]`, as `vote` reads them."""
     bins = BINS * BINS
     classes = maps.shape[1] // bins
-    by_bin = maps[0].view(classes, bins, -1).permute(2, 1, 0)  # [h * w, bins, C]
+    by_bin = maps[0].reshape(classes, bins, -1).permute(2, 1, 0)  # [h * w, bins, C]
     return by_bin.reshape(-1, classes)
