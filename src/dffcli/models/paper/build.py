@@ -173,7 +173,7 @@ def wrap(name: str, module: PaperModule, *, device: str, weights_description: st
     fold_batch_norms(module)
     module.to(device)
     for part in (module.backbone, module.reduce):  # a seventh faster on a CPU; the flow network gains nothing
-        part.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
+        part.to(memory_format=torch.channels_last)
     estimator: FeatureFlowEstimator | PlainFlowEstimator | None = None
     if isinstance(module.flow, PlainFlow):
         estimator = PlainFlowEstimator(module.flow, grid=network.grid)
