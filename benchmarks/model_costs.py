@@ -23,7 +23,7 @@ import common
 from dffcli.blend import side_weights
 from dffcli.flow import build_flow
 from dffcli.models.catalog_torchvision import ENTRIES
-from dffcli.models.registry import build_model
+from dffcli.models.registry import build_model, find_entry
 from dffcli.types import Features, Frame
 from dffcli.warp import warp
 
@@ -67,7 +67,7 @@ def crowd(model: Any, features: Features) -> Features:
 
 
 def measure(name: str, size: tuple[int, int], *, rounds: int) -> list[str]:
-    model: Any = build_model(name, weights="random").model
+    model: Any = build_model(name, weights="default" if find_entry(name).is_bundled else "random").model
     flow = build_flow("dis")
     with torch.inference_mode():
         before, current, after = (model.prepare(frame) for frame in frames(size))
@@ -106,6 +106,7 @@ def main() -> None:
     parser.add_argument("--models", default=",".join(entry.name for entry in ENTRIES))
     parser.add_argument("--size", default="360x640", help="of the frame, HEIGHTxWIDTH")
     parser.add_argument("--rounds", type=int, default=3)
+    parser.add_argument("--result", default="model_costs", help="name of the page under benchmarks/results")
     options = parser.parse_args()
     torch.set_num_threads(1)
     height, width = (int(side) for side in options.size.split("x"))
@@ -122,9 +123,7 @@ def main() -> None:
         "network part alone, from these costs. Random weights fill every answer: Mask R-CNN draws 100 masks and SSD "
         "sorts all its boxes here, where `dff detect` asks only for what exceeds `--score-threshold`."
     )
-    common.save(
-        "model_costs", title="What each torchvision model costs", text=text, command="benchmarks/model_costs.py"
-    )
+    common.save(options.result, title="What each model costs", text=text, command="benchmarks/model_costs.py")
 
 
 if __name__ == "__main__":
