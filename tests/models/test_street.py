@@ -3,7 +3,7 @@
 import pytest
 import torch
 
-from dffcli.models.street import StreetBackbone, StreetSegmenter, StreetShape, fold_norms
+from dffcli.models.street import StreetBackbone, StreetSegmenter, StreetShape, fold_norms, with_classes
 
 SMALL = StreetShape(stem=8, widths=(8, 8, 16, 16), depths=(1, 1, 2, 1))
 
@@ -43,6 +43,16 @@ def test_folding_the_norms_changes_nothing_but_rounding() -> None:
         assert not any(isinstance(part, torch.nn.BatchNorm2d) for part in folded.modules())
         for old, new in zip(before, folded(picture), strict=True):
             torch.testing.assert_close(new, old, rtol=1e-4, atol=1e-4)
+
+
+def test_other_classes_keep_everything_but_the_classifiers() -> None:
+    module = small_segmenter()
+    other = with_classes(module, 7).eval()
+    picture = torch.randn(1, 3, 64, 64)
+    with torch.inference_mode():
+        assert other(picture)[0].shape[1] == 7
+        assert torch.equal(other.features(picture), module.features(picture))
+    assert with_classes(module, 5) is module
 
 
 def test_backbone_is_small_enough_to_bundle_twice() -> None:

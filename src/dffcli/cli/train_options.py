@@ -101,11 +101,12 @@ def parse_categories(text: str) -> tuple[Category, ...]:
     from dffcli.models.labels import CATEGORY_SETS
     from dffcli.types import Category
 
-    if text in CATEGORY_SETS:
-        return CATEGORY_SETS[text]
+    known = {name: items for name, items in CATEGORY_SETS.items() if items[0].id == 0}
+    if text in known:
+        return known[text]
     names = split_names(text)
     if len(names) < 2:
-        raise typer.BadParameter(f"expected names between commas, or one of {', '.join(CATEGORY_SETS)}, got {text!r}")
+        raise typer.BadParameter(f"expected names between commas, or one of {', '.join(known)}, got {text!r}")
     return tuple(Category(i, name, distinct_color(i)) for i, name in enumerate(names))
 
 

@@ -46,7 +46,7 @@ Classes = Annotated[
     typer.Option(
         metavar="A,B,...",
         rich_help_panel=DATA,
-        help="Names of the ids 0, 1, ... in the masks (greater ids are ignored), or a known set: camvid.",
+        help="Names of the ids 0, 1, ... in the masks (greater ids are ignored), or camvid, cityscapes, voc.",
     ),
 ]
 ViewSize = Annotated[
@@ -61,7 +61,11 @@ InputSize = Annotated[
 Init = Annotated[
     Path | None,
     typer.Option(
-        exists=True, dir_okay=False, metavar="FILE", rich_help_panel=options.LEARN, help="Start from this network."
+        exists=True,
+        dir_okay=False,
+        metavar="FILE",
+        rich_help_panel=options.LEARN,
+        help="Start from this network; its classifier is made anew for other classes.",
     ),
 ]
 JOINT = "Jointly with the flow (the paper's training)"
@@ -135,7 +139,7 @@ def train_segment(
 
     from dffcli.flow.light_file import export_light_flow, load_light_flow
     from dffcli.models import street_model
-    from dffcli.models.street import StreetSegmenter
+    from dffcli.models.street import StreetSegmenter, with_classes
     from dffcli.network_file import bundled_file
     from dffcli.pipeline import resolve_device
     from dffcli.training.augment import ViewRange
@@ -160,7 +164,9 @@ def train_segment(
         class_weights=weights,
     )
     torch.manual_seed(seed)
-    module = street_model.load_module(init) if init else StreetSegmenter(classes=len(categories))
+    module = StreetSegmenter(classes=len(categories))
+    if init is not None:
+        module = with_classes(street_model.load_module(init), len(categories))
     objective: Objective
     if max_offset:
         flow = load_light_flow(flow_init or bundled_file("light-flow")[0])

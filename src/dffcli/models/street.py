@@ -185,6 +185,19 @@ class StreetSegmenter(nn.Module):
         return self.classify(p4), self.aid8(p8), self.aid16(p16)
 
 
+def with_classes(module: StreetSegmenter, classes: int) -> StreetSegmenter:
+    """The same network for another number of classes: its classifiers start anew, the rest is kept."""
+    if module.classes == classes:
+        return module
+    fresh = StreetSegmenter(
+        classes=classes, shape=module.backbone.shape, width=module.width, out_width=module.out_width
+    )
+    anew = ("classifier.", "aid8.", "aid16.")
+    kept = {name: value for name, value in module.state_dict().items() if not name.startswith(anew)}
+    fresh.load_state_dict({**fresh.state_dict(), **kept})
+    return fresh
+
+
 def fold_norms(module: nn.Module) -> nn.Module:
     """The same module in eval mode with every normalisation merged into its convolution."""
     module.eval()
