@@ -117,7 +117,8 @@ def annotate(
             and the error says so.
     """
     output_formats(config.outputs, format=config.output.format)
-    check_outputs(config.outputs, source=config.source, overwrite=config.output.overwrite)
+    goes_on = config.resume and journal_path(config.outputs[0]).is_file()  # what is there, this very run has written
+    check_outputs(config.outputs, source=config.source, overwrite=config.output.overwrite or goes_on)
     entry = find_entry(config.model or DEFAULT_MODELS[config.task], task=config.task)
     device = resolve_device(config.device)
     built = build_model(entry.name, weights=config.weights, device=device)
