@@ -1,7 +1,9 @@
-"""Speed-up of the heavy networks, networks only, two-sided, at key intervals of 10 and 20.
+"""Speed-up of the heavy networks, networks only, two-sided, at key intervals of 10 and 20, on one thread.
 
-Weights are random (times do not depend on them) and the pictures are the rendered clip's. Every frame in full costs the
-same, so few of these are timed, before, between and after the turns with key frames; all in one run.
+Weights are random (times do not depend on them) and the pictures are the rendered clip's. Seconds are those of the
+processor, which other programs on the machine cannot lengthen much; on one thread they are what a clock would show on a
+core of its own. A frame in full is what every key frame is: the median over the key frames of all turns, those before
+the turns included.
 """
 
 from __future__ import annotations
@@ -10,7 +12,7 @@ import argparse
 from collections.abc import Iterator
 from fractions import Fraction
 from statistics import median
-from time import perf_counter
+from time import perf_counter, process_time
 
 import cv2
 
@@ -19,7 +21,11 @@ from dffcli._runtime import settle
 
 settle()
 
-from dffcli.bench.lanes import NetworkLane  # noqa: E402  # after the settings of the process
+import torch  # noqa: E402  # after the settings of the process
+
+from dffcli import timing  # noqa: E402
+from dffcli.bench import lanes as bench_lanes  # noqa: E402
+from dffcli.bench.lanes import NetworkLane  # noqa: E402
 from dffcli.bench.plan import Variant  # noqa: E402
 from dffcli.bench.scene import Scene, standard_scene  # noqa: E402
 from dffcli.bench.shelf import Shelf  # noqa: E402
@@ -43,34 +49,38 @@ def frames_of(scene: Scene, count: int) -> Iterator[Frame]:
         yield Frame(index, image, Fraction(index, 25), luma=cv2.cvtColor(image, cv2.COLOR_RGB2GRAY))
 
 
-def measure(name: str, scene: Scene, *, turns: int, full_frames: int) -> list[str]:
+def key_seconds(lane: NetworkLane) -> list[float]:
+    """Of the frames that a lane evaluated in full."""
+    parts = [lane.watch.samples[stage] for stage in ("prepare", "features", "head on key")]
+    return [sum(frame) for frame in zip(*parts, strict=True)]
+
+
+def measure(name: str, scene: Scene, *, turns: int) -> list[str]:
     model = build_model(name, weights="random").model
     flow = build_flow("dis")
     shelf = Shelf(frames_of(scene, 1 + turns * TURN), limit=1 + turns * TURN)
-    full = NetworkLane(Variant(name), model, flow, shelf.reader())
     lanes = [NetworkLane(Variant(name, interval, "dis"), model, flow, shelf.reader()) for interval in INTERVALS]
-    for lane in (full, *lanes):
+    shelf.fill(1 + turns * TURN)
+    full: list[float] = []
+    for lane in lanes:
         lane.turn(1)
+        full += key_seconds(lane)
         lane.forget()
-    full_seconds: list[float] = []
     seconds: dict[int, list[float]] = {interval: [] for interval in INTERVALS}
     for _ in range(turns):
         for lane in lanes:
-            full_seconds += [full.turn(1).seconds for _ in range(full_frames)]
             seconds[lane.variant.interval or 0].append(lane.turn(TURN).seconds / TURN)
-    full_seconds += [full.turn(1).seconds for _ in range(full_frames)]
-    a_frame = median(full_seconds)
-    last = lanes[-1].watch
-    carried = len(last.samples["head"])
-    parts = [1000 * last.seconds(stage) / carried for stage in ("flow", "warp", "head")]
-    ups = [a_frame / median(seconds[interval]) for interval in INTERVALS]
-    spread = f"{1000 * min(full_seconds):.0f} to {1000 * max(full_seconds):.0f}"
+    full += [second for lane in lanes for second in key_seconds(lane)]
+    a_frame = median(full)
+    watch = lanes[-1].watch
+    carried = len(watch.samples["head"])
+    parts = [1000 * watch.seconds(stage) / carried for stage in ("flow", "warp", "head")]
     return [
         name,
-        f"{1000 * a_frame:.0f} ({spread})",
+        f"{1000 * a_frame:.0f} ({1000 * min(full):.0f} to {1000 * max(full):.0f})",
         *(f"{part:.1f}" for part in parts),
-        f"{a_frame * 1000 / sum(parts):.0f}x",
-        *(f"**{up:.1f}x**" for up in ups),
+        f"{a_frame * 1000 / sum(parts):.0f}",
+        *(f"**{a_frame / median(seconds[interval]):.1f}x**" for interval in INTERVALS),
     ]
 
 
@@ -78,23 +88,25 @@ def main() -> None:
     arguments = argparse.ArgumentParser(description=__doc__)
     arguments.add_argument("--models", nargs="*", default=MODELS)
     arguments.add_argument("--turns", type=int, default=1, help=f"of {TURN} frames")
-    arguments.add_argument("--full-frames", type=int, default=2, help="timed in full between two turns")
     arguments.add_argument("--name", default="heavy", help="of the results file")
     options = arguments.parse_args()
+    torch.set_num_threads(1)
+    cv2.setNumThreads(1)
+    timing.perf_counter = bench_lanes.perf_counter = process_time  # all that is timed below is the processor's time
     scene = standard_scene()
     header = [
         "network",
-        "every frame, ms (range)",
+        "a frame in full, ms (range)",
         "flow x 2, ms",
         "warp and blend",
         "head",
-        "key / propagated",
+        "full / propagated",
         *(f"faster at {interval}" for interval in INTERVALS),
     ]
     rows: list[list[str]] = []
     for name in options.models:
         started = perf_counter()
-        rows.append(measure(name, scene, turns=options.turns, full_frames=options.full_frames))
+        rows.append(measure(name, scene, turns=options.turns))
         print(rows[-1], f"{perf_counter() - started:.0f} s", flush=True)
         page = (
             "# Heavy networks: networks only, two-sided, 640 x 360 pictures\n\n"
