@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from contextlib import ExitStack
+from pathlib import Path
 from types import TracebackType
 from typing import Self
 
@@ -19,7 +20,8 @@ class OverlaySink:
         self, path: str, *, info: SourceInfo, categories: tuple[Category, ...], options: OutputOptions
     ) -> None:
         self._overlay = Overlay(categories, opacity=options.opacity)
-        self._writer = VideoWriter(path, info=info, crf=options.crf, source_path=info.path)
+        is_file = info.path is not None and Path(info.path).is_file()  # a folder of images has no sound to copy
+        self._writer = VideoWriter(path, info=info, crf=options.crf, source_path=info.path if is_file else None)
         self._stack = ExitStack()
 
     def __enter__(self) -> Self:
