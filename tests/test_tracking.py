@@ -82,9 +82,9 @@ def test_a_scene_cut_ends_all_tracks() -> None:
 
 def test_unsure_boxes_continue_tracks_but_begin_none() -> None:
     tracker = Tracker(score_threshold=0.5)
-    assert ids(tracker, result(0, [moving(0)], scores=[0.3])) == []
+    assert ids(tracker, result(0, [moving(0)], scores=[0.4])) == []
     assert ids(tracker, result(1, [moving(1)], scores=[0.8])) == [1]
-    assert ids(tracker, result(2, [moving(2), moving(2, x=100)], scores=[0.3, 0.3])) == [1]
+    assert ids(tracker, result(2, [moving(2), moving(2, x=100)], scores=[0.4, 0.4])) == [1]
 
 
 def test_a_wavering_category_does_not_break_a_track() -> None:

@@ -20,7 +20,7 @@ from dffcli.types import Detections, Frame, FrameResult, KeyReason
 Boxes = NDArray[np.float64]
 """`x1, y1, x2, y2` in frame pixels, `[N, 4]`."""
 
-MIN_SCORE = 0.1  # of a box that may continue a track but not begin one
+UNSURE_SHARE = 0.6  # of the score threshold: from there on a box may continue a track, but begin none
 MIN_OVERLAP = 0.2  # intersection over union of a sure box and its track
 MIN_OVERLAP_UNSURE = 0.5  # the same, of an unsure box
 MIN_OVERLAP_WIDENED = 0.1  # the same, of boxes widened for the second chance
@@ -71,7 +71,7 @@ class Tracker:
         """Begin without tracks.
 
         Args:
-            score_threshold: 0..1; a box below it begins no track, but may continue one down to `MIN_SCORE`.
+            score_threshold: 0..1; a box below it begins no track, but may continue one down to `UNSURE_SHARE` of it.
             use_flow: move boxes along the flow; otherwise by their own speed alone.
         """
         self._threshold = score_threshold
@@ -84,8 +84,8 @@ class Tracker:
     def update(self, result: FrameResult) -> FrameResult:
         """The result with identities.
 
-        Give it boxes down to `MIN_SCORE`: boxes below the score threshold that continue a track are kept, for they
-        bridge moments of doubt; the others are dropped.
+        Give it boxes below the score threshold too: those down to `UNSURE_SHARE` of it that continue a track are kept,
+        for they bridge moments of doubt; the others are dropped.
 
         Args:
             result: of the frame after the one before; its prediction must be detections.
@@ -113,7 +113,7 @@ class Tracker:
         """The track of every row that has one."""
         owners: dict[int, Track] = {}
         sure = found.scores >= self._threshold
-        unsure = (found.scores >= MIN_SCORE) & ~sure
+        unsure = (found.scores >= UNSURE_SHARE * self._threshold) & ~sure
         present = [track for track in self._tracks if track.seen_index == self._last_index]
         self._assign(found, sure, self._tracks, owners, floor=MIN_OVERLAP)
         self._assign(found, unsure, present, owners, floor=MIN_OVERLAP_UNSURE)
