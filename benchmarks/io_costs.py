@@ -28,7 +28,7 @@ from dffcli.types import SegmentationMap, SourceInfo, UInt8Array
 
 CLIP = "clips/05_default_juggle.mp4"
 RESULT = Path(__file__).parent / "results" / "io_costs.md"
-FRAMES = 60
+FRAMES = 24
 SIZES = ((360, 640), (1080, 1920))
 
 
