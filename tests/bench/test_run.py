@@ -4,6 +4,7 @@ import csv
 import io
 import json
 import threading
+from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
@@ -33,7 +34,7 @@ class SlowModel(FakeModel):
         return super().features(image)
 
 
-def build(model: FakeModel):
+def build(model: FakeModel) -> Callable[..., BuiltModel]:
     model.categories = tuple(Category(i, f"grey {i}", (i, i, i)) for i in range(256))
     return lambda name, **_: BuiltModel(model, "none", flow=FakeFlow())
 
@@ -152,6 +153,7 @@ def test_masks_of_the_frames_are_ground_truth(clip: str, model: SlowModel, tmp_p
     baseline, others = found.of_model("fake")
     assert baseline.accuracy == {"mean_iou": 1.0}
     assert others[0].accuracy == pytest.approx(others[0].agreement)
+    assert "against ground truth" in verdicts(found)[0]
 
 
 def test_ground_truth_of_other_frames_is_an_error(clip: str, model: SlowModel, tmp_path: Path) -> None:
