@@ -46,8 +46,8 @@ def _advice_by_truth(baseline: VariantResult, others: list[VariantResult]) -> st
         best = max(others, key=lambda other: other.accuracy.get(measure, 0.0))
         return (
             f"Every variant loses more than {100 * LOSS:.0f} points of {name} against ground truth; "
-            f"the least is lost by {best.variant.label}: {100 * best.accuracy.get(measure, 0.0):.1f} for {100 * full:.1f}, "
-            f"{_times(best.network.speed_up.median)} faster."
+            f"the least is lost by {best.variant.label}: {100 * best.accuracy.get(measure, 0.0):.1f} "
+            f"for {100 * full:.1f}, {_times(best.network.speed_up.median)} faster."
         )
     best = max(good, key=lambda other: other.network.speed_up.median)
     end = "" if best.end_to_end is None else f", {_times(best.end_to_end.speed_up.median)} end to end"
