@@ -43,7 +43,7 @@ class HeadSettings:
 
     min_score: float = 0.02
     max_places: int = 1000
-    max_overlap: float = 0.6
+    max_overlap: float = 0.5
     max_boxes: int = 150
     even_score: float = EVEN_SCORE
 
