@@ -140,7 +140,8 @@ def main() -> None:
         f"\n\nShaken: {MISSED:.0%} of the labelled boxes left out, sides moved by {SHAKE:.0%} of the box, "
         f"{FALSE_BOXES} "
         f"false boxes a frame, scores by chance; means of {SEEDS} seeds. There is no flow at interval 1: none is "
-        "computed there. Parked cars are not labelled and only persons are judged."
+        "computed there. Parked cars are not labelled and only persons are judged. "
+        "One clip of 60 frames: a single swap moves IDF1 by several points."
     )
     save("tracking", title="Tracking on PETS09-S2L1", text=table(header, rows) + note, command="benchmarks/tracking.py")
 
