@@ -1,0 +1,87 @@
+"""The feature network on each runtime that is installed: CPU time, and how far the numbers are from torch's.
+
+Random weights, one thread. "plain" is torchvision's network as it comes (channels first, batch norms apart).
+"""
+
+from __future__ import annotations
+
+import os
+
+os.environ.setdefault("OMP_NUM_THREADS", "1")
+
+from fractions import Fraction
+from statistics import median
+from time import perf_counter, process_time
+from typing import Any
+
+import numpy as np
+import torch
+
+import common
+from dffcli.errors import ModelError
+from dffcli.models.registry import find_entry
+from dffcli.models.runtimes import RUNTIMES, use_runtime
+from dffcli.types import Features, Frame
+
+MODELS = "lraspp_mobilenet_v3_large,deeplabv3_mobilenet_v3_large"
+
+
+def build(name: str, *, fold: bool) -> Any:
+    from importlib import import_module
+
+    module, function = find_entry(name).builder.split(":")
+    return getattr(import_module(module), function)(name, weights="random", fold=fold).model
+
+
+def cost(model: Any, image: Any, *, rounds: int) -> tuple[float, Features]:
+    features = model.features(image)
+    times = []
+    for _ in range(rounds):
+        began = process_time()
+        model.features(image)
+        times.append((process_time() - began) * 1000)
+    return median(times), features
+
+
+def main() -> None:
+    parser = common.parser(__doc__)
+    parser.add_argument("--models", default=MODELS)
+    parser.add_argument("--runtimes", default="torch,openvino,onnx", help=f"of {', '.join(RUNTIMES)}")
+    parser.add_argument("--rounds", type=int, default=2)
+    options = parser.parse_args()
+    torch.set_num_threads(1)
+    picture = np.random.default_rng(0).integers(0, 256, (360, 640, 3), dtype=np.uint8)
+    rows = []
+    for name in options.models.split(","):
+        plain = build(name, fold=False)
+        plain.feature_network.to(memory_format=torch.contiguous_format)
+        image = plain.prepare(Frame(0, picture, Fraction(0)))
+        channels_last = image.tensor
+        image.__dict__["tensor"] = channels_last.contiguous()
+        before, wanted = cost(plain, image, rounds=options.rounds)
+        rows.append([name, "plain", f"{before:.0f}", "1.00", "0", "0"])
+        image.__dict__["tensor"] = channels_last
+        for runtime in options.runtimes.split(","):
+            model = build(name, fold=True)
+            began = perf_counter()
+            try:
+                use_runtime(model, runtime)
+                model.features(image)
+            except ModelError as error:
+                print(error, flush=True)
+                continue
+            ready = perf_counter() - began
+            milliseconds, found = cost(model, image, rounds=options.rounds)
+            error = max(
+                float((a - b).abs().max() / b.abs().max().clamp(min=1e-9)) for a, b in zip(found, wanted, strict=True)
+            )
+            cells = [f"{milliseconds:.0f}", f"{before / milliseconds:.2f}", f"{error:.0e}", f"{ready:.0f}"]
+            rows.append([name, runtime, *cells])
+            print(rows[-1], flush=True)
+    header = ["model", "runtime", "features, CPU ms", "against plain", "largest relative difference", "ready after, s"]
+    text = common.table(header, rows) + "\n\nFrame 640 x 360, one thread; torch is folded and channels last."
+    common.save("runtimes", title="Runtimes for the feature network", text=text, command="benchmarks/runtimes.py")
+
+
+if __name__ == "__main__":
+    main()
