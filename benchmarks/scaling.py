@@ -1,7 +1,8 @@
 """What a run costs against picture size, key interval, number of classes and length of the video.
 
-The rendered clip, scaled to each size; the bundled segmenter; two-sided, DIS flow. Parts can be measured one by one:
-`python benchmarks/scaling.py sizes intervals classes lengths`.
+The rendered clip, scaled to each size; the bundled segmenter; two-sided, DIS flow. Times are the processor's, on one
+thread: other programs on the machine cannot lengthen them much, and on a core of its own a clock would show the same.
+Parts can be measured one by one: `python benchmarks/scaling.py sizes intervals classes lengths`.
 """
 
 from __future__ import annotations
@@ -11,7 +12,7 @@ import tempfile
 from fractions import Fraction
 from pathlib import Path
 from statistics import median
-from time import perf_counter
+from time import perf_counter, process_time
 
 import cv2
 import numpy as np
@@ -23,6 +24,8 @@ settle()
 
 import torch  # noqa: E402  # after the settings of the process
 
+from dffcli import timing  # noqa: E402
+from dffcli.bench import lanes  # noqa: E402
 from dffcli.bench.memory import measure_memory  # noqa: E402
 from dffcli.bench.plan import BenchPlan  # noqa: E402
 from dffcli.bench.result import BenchResult, VariantResult  # noqa: E402
@@ -55,21 +58,18 @@ def write(path: Path, size: tuple[int, int], *, frames: int) -> Path:
 
 
 def compared(path: Path, intervals: tuple[int, ...], *, frames: int, memory: bool) -> BenchResult:
-    return bench(BenchPlan(str(path), (MODEL,), intervals=intervals, frames=frames, memory=memory))
+    torch.set_num_threads(1)
+    cv2.setNumThreads(1)
+    timing.perf_counter = lanes.perf_counter = process_time
+    plan = BenchPlan(str(path), (MODEL,), intervals=intervals, frames=frames, memory=memory, end_to_end=False)
+    return bench(plan)
 
 
 def speed_cells(v: VariantResult) -> list[str]:
-    if v.end_to_end is None:
-        raise ValueError("measured without files")
-    return [
-        f"{1000 / v.network.fps.median:.1f}",
-        f"{v.network.speed_up.median:.1f}x",
-        f"{v.end_to_end.fps.median:.1f}",
-        f"{v.end_to_end.speed_up.median:.1f}x",
-    ]
+    return [f"{1000 / v.network.fps.median:.1f}", f"{v.network.speed_up.median:.1f}x"]
 
 
-SPEED_HEADER = ["network, ms a frame", "faster", "end to end, fps", "faster"]
+SPEED_HEADER = ["network, CPU ms a frame", "faster"]
 
 
 def sizes(folder: Path, options: argparse.Namespace) -> str:
@@ -81,11 +81,10 @@ def sizes(folder: Path, options: argparse.Namespace) -> str:
         for v in result.variants:
             ms = v.stage_ms
             parts = [ms["prepare"] + ms["features"], ms["flow"], ms["warp"], ms["head on key"] + ms["head"]]
-            parts += [ms["decode"], ms["draw"] + ms["encode"]]
             memory = f"{(v.peak_bytes or 0) / 1e6:.0f}"
             rows.append([f"{w} x {h}", v.variant.keys, *speed_cells(v), *(f"{part:.1f}" for part in parts), memory])
         print(rows[-2:], flush=True)
-    header = ["picture", "key frames", *SPEED_HEADER, "features", "flow", "warp", "head", "decode", "draw, encode"]
+    header = ["picture", "key frames", *SPEED_HEADER, "features", "flow", "warp", "head"]
     return "## Picture size\n\n" + table([*header, "memory, MB"], rows)
 
 
@@ -97,11 +96,13 @@ def intervals(folder: Path, options: argparse.Namespace) -> str:
         memory=False,
     )
     rows = [[v.variant.keys, *speed_cells(v), f"{v.latency.max_ms:.0f}"] for v in result.variants]
-    return "## Key interval, 640 x 360\n\n" + table(["key frames", *SPEED_HEADER, "longest latency, ms"], rows)
+    return "## Key interval, 640 x 360\n\n" + table(["key frames", *SPEED_HEADER, "longest latency, CPU ms"], rows)
 
 
 def classes(_folder: Path, _options: argparse.Namespace) -> str:
     """The label map of a frame from coarse logits, as blobs of realistic size."""
+    torch.set_num_threads(1)
+    cv2.setNumThreads(1)
     rng = np.random.default_rng(0)
     rows = []
     for count in CLASSES:
@@ -111,17 +112,17 @@ def classes(_folder: Path, _options: argparse.Namespace) -> str:
             logits = np.stack([cv2.GaussianBlur(layer, (0, 0), 4) for layer in noise])
             taken = []
             for _ in range(REPEATS):
-                started = perf_counter()
+                started = process_time()
                 upsample_argmax(logits, (h, w))
-                taken.append(perf_counter() - started)
+                taken.append(process_time() - started)
             cells.append(f"{1000 * median(taken):.1f}")
             values = torch.from_numpy(logits)[None]
-            started = perf_counter()
+            started = process_time()
             torch.nn.functional.interpolate(values, (h, w), mode="bilinear").argmax(1)
-            cells.append(f"{1000 * (perf_counter() - started):.1f}")
+            cells.append(f"{1000 * (process_time() - started):.1f}")
         rows.append(cells)
     header = ["classes", "640 x 360", "torch's interpolate and argmax", "1920 x 1080", "torch's"]
-    return "## Number of classes: milliseconds for the label map of a frame\n\n" + table(header, rows)
+    return "## Number of classes: CPU milliseconds for the label map of a frame\n\n" + table(header, rows)
 
 
 def lengths(folder: Path, options: argparse.Namespace) -> str:
