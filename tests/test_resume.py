@@ -276,7 +276,10 @@ def test_a_run_killed_anywhere_ends_in_the_same_bytes(
                 break
             kills += 1
             names = {path.name for path in folder.iterdir() if not path.name.startswith(".")}
-            assert names == {"in.mp4"}, f"after a kill at frame {stop_at}"
+            complete = names - {"in.mp4"}
+            assert not complete or stop_at >= 39, f"after a kill at frame {stop_at}"
+            if complete == {"out.mp4", "out.json", "masks"}:  # the kill came when everything was done
+                break
             resumed += (folder / ".out.json.dff-resume").exists()
             extra = ("--resume",)
         written = contents(folder)

@@ -36,6 +36,7 @@ from dffcli.types import Category, Frame, FrameResult, Prediction, SegmentationM
 DEFAULT_MODELS = {Task.DETECT: "street-det", Task.SEGMENT: "street-seg"}
 DEFAULT_FLOW = "dis"
 DEFAULT_INTERVAL = 10  # frames; the paper's for detection
+PATIENCE = {Task.DETECT: 2.0, Task.SEGMENT: 0.5}  # frames; a box that flickers counts for more than a few pixels
 UNLABELLED = 255  # category id of a pixel whose class was not asked for
 
 
@@ -246,7 +247,8 @@ def make_schedule(config: RunConfig) -> Schedule:
     """A fresh schedule, as configured."""
     if config.schedule == "fixed":
         return FixedInterval(config.key_interval)
-    return Adaptive(max_interval=config.max_interval, min_interval=min(2, config.max_interval))
+    shortest = min(2, config.max_interval)
+    return Adaptive(PATIENCE[config.task], max_interval=config.max_interval, min_interval=shortest)
 
 
 def finisher(config: RunConfig, categories: tuple[Category, ...]) -> Callable[[FrameResult], FrameResult]:
