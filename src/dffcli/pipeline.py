@@ -28,7 +28,7 @@ from dffcli.outputs.sink import OutputOptions, RunFacts, Sink, check_outputs
 from dffcli.protocols import FlowEstimator, Schedule, SparesLowScores
 from dffcli.report import RunReport, Tally
 from dffcli.resume import continued, record_of, run_identity
-from dffcli.schedule import MAX_INTERVAL, Adaptive, FixedInterval
+from dffcli.schedule import MAX_INTERVAL, PATIENCE, Adaptive, FixedInterval
 from dffcli.timing import Stopwatch, TimedFlow, TimedModel, TimedWarp
 from dffcli.tracking import Tracker
 from dffcli.types import Category, Frame, FrameResult, Prediction, SegmentationMap, SourceInfo, Task
@@ -36,7 +36,6 @@ from dffcli.types import Category, Frame, FrameResult, Prediction, SegmentationM
 DEFAULT_MODELS = {Task.DETECT: "street-det", Task.SEGMENT: "street-seg"}
 DEFAULT_FLOW = "dis"
 DEFAULT_INTERVAL = 10  # frames; the paper's for detection
-PATIENCE = {Task.DETECT: 2.0, Task.SEGMENT: 0.5}  # frames; a box that flickers counts for more than a few pixels
 UNLABELLED = 255  # category id of a pixel whose class was not asked for
 
 

@@ -7,9 +7,10 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 
 from dffcli.errors import ModelError
-from dffcli.types import FlowField, KeyReason
+from dffcli.types import FlowField, KeyReason, Task
 
 MAX_INTERVAL = 30  # frames
+PATIENCE = {Task.DETECT: 2.0, Task.SEGMENT: 0.5}  # frames; a box that flickers counts for more than a few pixels
 
 
 @dataclass(frozen=True, slots=True)

@@ -7,9 +7,9 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from dffcli.errors import ModelError
-from dffcli.models.registry import Weights
+from dffcli.models.registry import Weights, model_entries
 from dffcli.protocols import Schedule
-from dffcli.schedule import MAX_INTERVAL, Adaptive, FixedInterval
+from dffcli.schedule import MAX_INTERVAL, PATIENCE, Adaptive, FixedInterval
 from dffcli.types import Task
 
 INTERVALS = (1, 2, 5, 10, 20)  # frames
@@ -60,7 +60,10 @@ class Variant:
 
     def schedule(self) -> Schedule:
         """A fresh schedule."""
-        return Adaptive(max_interval=MAX_INTERVAL) if self.interval is None else FixedInterval(self.interval)
+        if self.interval is not None:
+            return FixedInterval(self.interval)
+        entry = model_entries().get(self.model)
+        return Adaptive(PATIENCE[Task.SEGMENT if entry is None else entry.task], max_interval=MAX_INTERVAL)
 
 
 @dataclass(frozen=True, slots=True)

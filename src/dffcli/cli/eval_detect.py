@@ -61,7 +61,7 @@ def eval_detect(
     from dffcli.engine import Engine
     from dffcli.models.registry import build_model
     from dffcli.pipeline import choose_flow, resolve_device
-    from dffcli.schedule import Adaptive, FixedInterval
+    from dffcli.schedule import PATIENCE, Adaptive, FixedInterval
     from dffcli.training.detection_eval import category_names, run_over, translated
     from dffcli.training.detection_metrics import judge
     from dffcli.training.detection_source import parse_detection_source
@@ -78,7 +78,7 @@ def eval_detect(
         "every frame" if n == 1 else f"every {n}": partial(FixedInterval, n) for n in wanted
     }
     if adaptive:
-        schedules["adaptive"] = Adaptive
+        schedules["adaptive"] = partial(Adaptive, PATIENCE[Task.DETECT])
     scores: dict[str, dict[str, Any]] = {}
     for title, make_schedule in schedules.items():
 
