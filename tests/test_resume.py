@@ -254,7 +254,8 @@ def test_a_run_killed_anywhere_ends_in_the_same_bytes(
                 last = mine.recv()
                 if stop_at is not None and last >= stop_at:
                     time.sleep(rng.random() * 0.05)
-                    os.kill(process.pid or 0, by)
+                    with suppress(ProcessLookupError):  # it was faster
+                        os.kill(process.pid or 0, by)
                     stop_at = None
         except EOFError:
             pass
@@ -277,9 +278,11 @@ def test_a_run_killed_anywhere_ends_in_the_same_bytes(
             kills += 1
             names = {path.name for path in folder.iterdir() if not path.name.startswith(".")}
             complete = names - {"in.mp4"}
-            assert not complete or stop_at >= 39, f"after a kill at frame {stop_at}"
+            assert complete <= {"out.mp4", "out.json", "masks"}, f"after a kill at frame {stop_at}"
             if complete == {"out.mp4", "out.json", "masks"}:  # the kill came when everything was done
-                break
+                for journal in folder.glob(".*.dff-resume"):  # all that such a kill can leave
+                    journal.unlink()
+                break  # below it is held to the bytes of an undisturbed run
             resumed += (folder / ".out.json.dff-resume").exists()
             extra = ("--resume",)
         written = contents(folder)
