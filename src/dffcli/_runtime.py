@@ -1,4 +1,4 @@
-"""Settings of the process that must be made before torch is imported."""
+"""Settings of the process that must be made before torch and OpenCV are imported."""
 
 from __future__ import annotations
 
@@ -13,11 +13,13 @@ KEPT_BYTES = 1 << 30
 def settle() -> None:
     """Let idle threads sleep instead of spin, and let the allocator keep what it frees.
 
-    On shared cores OpenMP's spinning barriers can make a network twenty times slower; keeping freed memory spares the
-    kernel from clearing the same pages for every frame (benchmarks/process_settings.py measures both).
+    On shared cores OpenMP's spinning barriers can make a network several times slower, and OpenCV's threads, which spin
+    while they wait for work, take the cores from the decoder and the encoder; keeping freed memory spares the kernel
+    from clearing the same pages for every frame (benchmarks/process_settings.py measures all three).
     What the user has set in the environment stands.
     """
     os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
+    os.environ.setdefault("OPENCV_THREAD_POOL_ACTIVE_WAIT_WORKER", "0")
     if sys.platform.startswith("linux") and "MALLOC_TRIM_THRESHOLD_" not in os.environ:
         try:
             libc = ctypes.CDLL("libc.so.6")

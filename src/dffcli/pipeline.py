@@ -30,7 +30,6 @@ from dffcli.report import RunReport, Tally
 from dffcli.resume import continued, record_of, run_identity
 from dffcli.schedule import MAX_INTERVAL, PATIENCE, Adaptive, FixedInterval
 from dffcli.timing import Stopwatch, TimedFlow, TimedModel, TimedWarp
-from dffcli.tracking import Tracker
 from dffcli.types import Category, Frame, FrameResult, Prediction, SegmentationMap, SourceInfo, Task
 
 DEFAULT_MODELS = {Task.DETECT: "street-det", Task.SEGMENT: "street-seg"}
@@ -259,6 +258,8 @@ def finisher(config: RunConfig, categories: tuple[Category, ...]) -> Callable[[F
     keep = keeper(categories, classes=config.classes, score_threshold=config.score_threshold)
     if not config.track:
         return keep
+    from dffcli.tracking import Tracker  # its library takes half a second to import
+
     tracker = Tracker(score_threshold=config.score_threshold)  # drops low scores itself, but for tracks' sake
     keep_classes = keeper(categories, classes=config.classes, score_threshold=0.0)
     return lambda result: tracker.update(keep_classes(result))

@@ -2,13 +2,18 @@
 
 from __future__ import annotations
 
+from functools import lru_cache
+from typing import TypeVar
+
 import cv2
 import numpy as np
 import torch
 
+from dffcli.reduce import reduced
 from dffcli.types import Float32Array, FlowField, PreparedImage, UInt8Array
 
 SMALLEST_SIDE = 16  # pixels; DIS raises below about 12
+NEIGHBOURHOOD = 3  # pixels a side, over which a mismatch is averaged
 
 
 def grey_picture(image: PreparedImage, *, long_side: int) -> UInt8Array:
@@ -30,10 +35,11 @@ def _reduce(image: PreparedImage, *, long_side: int) -> UInt8Array:
     ratio = max(ratio, SMALLEST_SIDE / min(image.content_size))
     h, w = (max(1, round(side * ratio)) for side in image.content_size)
     padded_h, padded_w = (round(side * ratio) for side in image.padded_size)
-    reduced = cv2.resize(luma, (w, h), interpolation=cv2.INTER_AREA)  # OpenCV order
+    grey = reduced(np.asarray(luma, np.uint8), (h, w))
     if (padded_h, padded_w) != (h, w):
-        reduced = cv2.copyMakeBorder(reduced, 0, max(0, padded_h - h), 0, max(0, padded_w - w), cv2.BORDER_REPLICATE)
-    return np.ascontiguousarray(reduced, dtype=np.uint8)
+        edges = 0, max(0, padded_h - h), 0, max(0, padded_w - w)
+        grey = np.asarray(cv2.copyMakeBorder(grey, *edges, cv2.BORDER_REPLICATE), np.uint8)
+    return np.ascontiguousarray(grey)
 
 
 def field_from_grey(
@@ -44,11 +50,11 @@ def field_from_grey(
     `image` is the current picture, for estimators that chain the next frame's field onto this one.
     """
     mismatch = grey_mismatch(key, current, displacement)
-    vectors = torch.from_numpy(np.ascontiguousarray(displacement.transpose(2, 0, 1)[np.newaxis]))  # [1, 2, h, w]
+    vectors = torch.from_numpy(np.ascontiguousarray(displacement)).permute(2, 0, 1)[None]  # [1, 2, h, w], no copy
     return FlowField(vectors, mismatch=mismatch, current=image)
 
 
-def chain(step: Float32Array, field: FlowField) -> Float32Array:
+def follow(step: Float32Array, field: FlowField) -> Float32Array:
     """Follow a step to the frame beside, and that frame's field from there on to the key.
 
     Args:
@@ -59,11 +65,26 @@ def chain(step: Float32Array, field: FlowField) -> Float32Array:
         `(dx, dy)`, current -> key, `[h, w, 2]`.
     """
     onward = np.ascontiguousarray(field.displacement[0].permute(1, 2, 0).numpy())  # [h, w, 2]
-    rows, columns = np.indices(step.shape[:2], dtype=np.float32)
-    carried = cv2.remap(
-        onward, columns + step[..., 0], rows + step[..., 1], cv2.INTER_LINEAR, borderMode=cv2.BORDER_REPLICATE
-    )
-    return step + np.asarray(carried, np.float32)
+    return step + _read(onward, step)
+
+
+def turned_round(step: Float32Array, *, rounds: int = 2) -> Float32Array:
+    """The field that leads back: b with b(p) = -step(p + b(p)), by fixed-point iteration.
+
+    Where the step leads several places to one, or none to a place, there is no way back; what is left there is that
+    of the places around it.
+
+    Args:
+        step: `(dx, dy)`, one frame -> another, in pixels, `[h, w, 2]`.
+        rounds: of the iteration; a second one still moves small fast things.
+
+    Returns:
+        `(dx, dy)`, the other frame -> the one, `[h, w, 2]`.
+    """
+    back = -step
+    for _ in range(rounds):
+        back = -_read(step, back)
+    return back
 
 
 def grey_mismatch(key: UInt8Array, current: UInt8Array, displacement: Float32Array) -> Float32Array:
@@ -75,16 +96,24 @@ def grey_mismatch(key: UInt8Array, current: UInt8Array, displacement: Float32Arr
         displacement: `(dx, dy)`, current -> key, in pixels of these pictures, `[h, w, 2]`.
 
     Returns:
-        Mean absolute difference over a 5 x 5 neighbourhood, in grey levels, `[h, w]`.
+        Mean absolute difference over a neighbourhood, in grey levels, `[h, w]`.
     """
-    h, w = current.shape
+    difference = cv2.absdiff(_read(key, displacement), current)
+    return np.asarray(cv2.blur(difference.astype(np.float32), (NEIGHBOURHOOD, NEIGHBOURHOOD)), np.float32)
+
+
+AnyArray = TypeVar("AnyArray", UInt8Array, Float32Array)
+
+
+def _read(values: AnyArray, displacement: Float32Array) -> AnyArray:
+    """Values at p + displacement(p), bilinearly; outside, the border repeats."""
+    places = _grid(displacement.shape[0], displacement.shape[1]) + displacement
+    read = cv2.remap(values, places, None, cv2.INTER_LINEAR, borderMode=cv2.BORDER_REPLICATE)  # type: ignore[call-overload]  # None is allowed
+    return np.asarray(read, values.dtype)
+
+
+@lru_cache(maxsize=8)
+def _grid(h: int, w: int) -> Float32Array:
+    """`(x, y)` of every place, `[h, w, 2]`."""
     rows, columns = np.indices((h, w), dtype=np.float32)
-    warped = cv2.remap(
-        key,
-        columns + displacement[..., 0],
-        rows + displacement[..., 1],
-        cv2.INTER_LINEAR,
-        borderMode=cv2.BORDER_REPLICATE,
-    )
-    difference = cv2.absdiff(warped, current).astype(np.float32)
-    return np.asarray(cv2.blur(difference, (5, 5)), np.float32)
+    return np.ascontiguousarray(np.stack((columns, rows), 2))

@@ -12,7 +12,7 @@ from dffcli.protocols import FlowEstimator
 from dffcli.types import FlowField, PreparedImage
 from dffcli.warp import resize_displacement
 
-LONG_SIDE = 320  # pixels; as for DIS, whose mismatch the schedule's limits were chosen with
+LONG_SIDE = 208  # pixels; as for DIS, whose mismatch the schedule's limits were chosen with
 
 
 @dataclass(frozen=True, slots=True)

@@ -7,6 +7,7 @@ convolution here is a full one. Everything is trained from random initial values
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import lru_cache
 from typing import cast
 
 import numpy as np
@@ -24,9 +25,19 @@ PIXEL_SCALE = np.array((58.395, 57.12, 57.375), np.float32)
 
 
 def normalise(image: UInt8Array) -> NDArray[np.float32]:
-    """RGB 0..255 `[H, W, 3]` to what the street networks take, `[3, H, W]`."""
-    scaled = (image.astype(np.float32) - PIXEL_MEAN) / PIXEL_SCALE
-    return np.ascontiguousarray(scaled.transpose(2, 0, 1))
+    """RGB 0..255 `[H, W, 3]` to what the street networks take, `[3, H, W]`, channels last in memory."""
+    height, width = image.shape[:2]
+    mean, scale = _of_a_row(width)
+    rows = image.reshape(height, width * 3).astype(np.float32)  # long rows: several times faster than triples
+    rows -= mean
+    rows /= scale
+    return rows.reshape(height, width, 3).transpose(2, 0, 1)
+
+
+@lru_cache(maxsize=8)
+def _of_a_row(width: int) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
+    """Mean and standard deviation for every value of a row of RGB pixels, `[3 * width]`."""
+    return np.tile(PIXEL_MEAN, width), np.tile(PIXEL_SCALE, width)
 
 
 @dataclass(frozen=True, slots=True)

@@ -10,15 +10,16 @@ from typing import Any
 import cv2
 import numpy as np
 import torch
+from numpy.typing import NDArray
 from torch import Tensor
-from torchvision.ops import batched_nms
 
 from dffcli.models.labels import STREET_OBJECTS
 from dffcli.models.registry import BuiltModel, Weights
 from dffcli.models.street import StreetShape, fold_norms
 from dffcli.models.street_det import STRIDES, StreetDetector, boxes_from_distances, place_centres
 from dffcli.network_file import NetworkFile, bundled_file, fill_module, load_network, save_network
-from dffcli.types import Category, Detections, Features, Frame, PreparedImage, Task, UInt8Array
+from dffcli.reduce import reduced
+from dffcli.types import Category, Detections, Features, Float32Array, Frame, PreparedImage, Task, UInt8Array
 
 KIND = "street-det"
 INPUT_SIZE = 512  # long side of the resized picture, pixels
@@ -111,10 +112,7 @@ class StreetDetModel:
 
     def _input(self, image: UInt8Array, content: tuple[int, int], padded: tuple[int, int]) -> Tensor:
         canvas = np.full((*padded, 3), GREY, np.uint8)
-        shrinks = content[0] < image.shape[0]
-        canvas[: content[0], : content[1]] = cv2.resize(
-            image, content[::-1], interpolation=cv2.INTER_AREA if shrinks else cv2.INTER_LINEAR
-        )  # OpenCV order
+        canvas[: content[0], : content[1]] = reduced(image, content)
         return input_tensor(torch.from_numpy(canvas[None])).to(self._device)
 
     @torch.inference_mode()
@@ -141,12 +139,13 @@ class StreetDetModel:
             logit, best = logit.topk(self.settings.max_places)
             label, box = label[best], box[best]
         score = (logit - math.log(self.settings.even_score / (1 - self.settings.even_score))).sigmoid()
-        kept = batched_nms(box, score, label, self.settings.max_overlap)[: self.settings.max_boxes]
+        boxes_found, scores, classes_found = box.cpu().numpy(), score.cpu().numpy(), label.cpu().numpy()
+        kept = without_doubles(boxes_found, scores, classes_found, max_overlap=self.settings.max_overlap)
+        kept = kept[: self.settings.max_boxes]
         (height, width), (content_height, content_width) = image.frame.size, image.content_size
-        found = box[kept].cpu().numpy() * np.tile((width / content_width, height / content_height), 2)
+        found = boxes_found[kept] * np.tile((width / content_width, height / content_height), 2)
         found = np.clip(found, 0, (width, height, width, height)).astype(np.float32)
-        ids = self._category_ids[label[kept].cpu().numpy()]
-        return Detections(found, score[kept].cpu().numpy().astype(np.float32), ids)
+        return Detections(found, scores[kept].astype(np.float32), self._category_ids[classes_found[kept]])
 
     def _grid(self, values: Tensor, stride: int) -> Tensor:
         key = values.shape[2], values.shape[3], stride
@@ -155,9 +154,29 @@ class StreetDetModel:
         return self._centres[key]
 
 
+def without_doubles(
+    boxes: Float32Array, scores: Float32Array, classes: NDArray[np.int64], *, max_overlap: float
+) -> NDArray[np.intp]:
+    """Rows of the boxes that no better one of their class overlaps by more, the best first.
+
+    OpenCV's, not torchvision's: importing that takes longer than annotating a short clip.
+
+    Args:
+        boxes: `x1, y1, x2, y2`, `[N, 4]`.
+        scores: `[N]`.
+        classes: `[N]`.
+        max_overlap: intersection over union.
+    """
+    if not len(boxes):
+        return np.zeros(0, np.intp)
+    corner_and_size = np.concatenate((boxes[:, :2], boxes[:, 2:] - boxes[:, :2]), 1).astype(np.float64)
+    kept = cv2.dnn.NMSBoxesBatched(corner_and_size, scores, classes.astype(np.int32), 0.0, max_overlap)  # type: ignore[arg-type]  # arrays do
+    return np.asarray(kept, np.intp)
+
+
 def input_tensor(images: Tensor) -> Tensor:
     """The network's input `[N, 3, H, W]` float32 from RGB pictures `[N, H, W, 3]` uint8."""
-    return (images.permute(0, 3, 1, 2).float() - GREY) / SPREAD  # channels stay last in memory
+    return images.permute(0, 3, 1, 2).float().sub_(GREY).div_(SPREAD)  # channels stay last in memory
 
 
 def describe(network: StreetDetector, *, input_size: int = INPUT_SIZE, **facts: Any) -> dict[str, Any]:

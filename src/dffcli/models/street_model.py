@@ -7,7 +7,6 @@ from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
-import cv2
 import numpy as np
 import torch
 from torch import Tensor, nn
@@ -18,6 +17,7 @@ from dffcli.models.labels import CAMVID
 from dffcli.models.registry import BuiltModel, Weights
 from dffcli.models.street import StreetSegmenter, StreetShape, fold_norms, normalise
 from dffcli.network_file import NetworkFile, bundled_file, fill_module, load_network, save_network
+from dffcli.reduce import reduced
 from dffcli.types import Category, Features, Frame, PreparedImage, SegmentationMap, Task
 
 KIND = "street-seg"
@@ -92,13 +92,7 @@ class StreetSegmentationModel:
         size = input_size(frame.size, like=self._like)
 
         def make_tensor() -> Tensor:
-            image = frame.image
-            if frame.size != size:
-                shrinks = size[0] * size[1] < frame.size[0] * frame.size[1]
-                size_wh = (size[1], size[0])  # OpenCV order
-                interpolation = cv2.INTER_AREA if shrinks else cv2.INTER_LINEAR
-                image = np.asarray(cv2.resize(image, size_wh, interpolation=interpolation), np.uint8)
-            tensor = torch.from_numpy(normalise(image))[None]  # [1, 3, H, W]
+            tensor = torch.from_numpy(normalise(reduced(frame.image, size)))[None]  # [1, 3, H, W]
             return tensor.to(self._device).contiguous(memory_format=torch.channels_last)
 
         return PreparedImage(frame, content_size=size, padded_size=size, make_tensor=make_tensor)
