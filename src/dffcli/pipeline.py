@@ -19,7 +19,7 @@ from dffcli.errors import InputError, ModelError, VideoDecodeError
 from dffcli.flow import build_flow
 from dffcli.flow.measured import MeasuredFlow
 from dffcli.io.journal import Journal, journal_path
-from dffcli.io.prefetch import prefetch, write_behind
+from dffcli.io.prefetch import prefetch, queue_depth, write_behind
 from dffcli.io.reader import open_source
 from dffcli.io.source import MAX_PIXELS
 from dffcli.models.registry import BuiltModel, Weights, build_model, find_entry
@@ -160,13 +160,14 @@ def annotate(
                 for sink in sinks:
                     sink.write(result)
 
-        write = stack.enter_context(write_behind(draw_and_encode))
+        depth = queue_depth(source.info.size)
+        write = stack.enter_context(write_behind(draw_and_encode, depth=depth))
 
         def note_down(result: FrameResult) -> None:
             journal.add(record_of(result, with_displacement=config.track))
 
-        note = stack.enter_context(write_behind(note_down))
-        ahead = stack.enter_context(prefetch(watch.iterate(source, "decode")))
+        note = stack.enter_context(write_behind(note_down, depth=depth))
+        ahead = stack.enter_context(prefetch(watch.iterate(source, "decode"), depth=depth))
         on_start(source.info, built)
         schedule = make_schedule(config)
         schedule.recall(journal.resumed_memory)

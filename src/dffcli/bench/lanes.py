@@ -13,7 +13,7 @@ from typing import TypeVar
 
 from dffcli.bench.plan import Variant
 from dffcli.engine import Engine
-from dffcli.io.prefetch import prefetch, write_behind
+from dffcli.io.prefetch import prefetch, queue_depth, write_behind
 from dffcli.io.reader import open_source
 from dffcli.io.writer import VideoWriter
 from dffcli.outputs.overlay import Overlay
@@ -238,8 +238,9 @@ class PipelineLane:
                     with self.watch.time("encode"):
                         writer.write(picture, result.frame.pts_seconds, result.frame.duration_seconds)
 
-            self._write = stack.enter_context(write_behind(draw_and_encode))
-            ahead = stack.enter_context(prefetch(self._gate.guard(self.watch.iterate(source, "decode"))))
+            depth = queue_depth(source.info.size)
+            self._write = stack.enter_context(write_behind(draw_and_encode, depth=depth))
+            ahead = stack.enter_context(prefetch(self._gate.guard(self.watch.iterate(source, "decode")), depth=depth))
             stack.callback(self._gate.open)  # so that the threads can end
             self._results = _engine(self.variant, self._model, self._flow, self.watch).run(ahead)
             self._stack = stack.pop_all()

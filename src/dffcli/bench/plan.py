@@ -80,6 +80,7 @@ class BenchPlan:
         causal: also the causal form, beside the two-sided one.
         weights: which weights to load.
         device: "auto", "cpu", "cuda", "cuda:1", "mps".
+        runtime: what runs the feature networks, per-frame evaluation's too; one of `dffcli.models.runtimes.RUNTIMES`.
         frames: how many are measured for each variant.
         ground_truth: masks or boxes to judge by.
         end_to_end: also measure the whole way from file to file.
@@ -95,6 +96,7 @@ class BenchPlan:
     causal: bool = False
     weights: Weights = "default"
     device: str = "auto"
+    runtime: str = "torch"
     frames: int = FRAMES
     ground_truth: Path | None = None
     end_to_end: bool = True

@@ -20,6 +20,7 @@ from dffcli.engine import Engine
 from dffcli.errors import DataError, InputError
 from dffcli.io.reader import open_source
 from dffcli.models.registry import BuiltModel, build_model
+from dffcli.models.runtimes import use_runtime
 from dffcli.pipeline import choose_flow, keeper, resolve_device
 from dffcli.protocols import FlowEstimator
 from dffcli.schedule import MAX_INTERVAL, FixedInterval
@@ -78,6 +79,8 @@ def bench(
     device = resolve_device(plan.device)
     on_progress(Progress("building the networks", 0.0))
     built = {name: build(name, weights=plan.weights, device=device, task=plan.task) for name in plan.models}
+    for model in built.values():
+        use_runtime(model.model, plan.runtime, device=device)
     with ExitStack() as stack:
         source = stack.enter_context(open_source(plan.source))
         if source.info.is_live:
@@ -99,7 +102,7 @@ def bench(
         frames=turns * turn,
         turns=turns,
         variants=tuple(results),
-        machine=describe_machine(device),
+        machine=describe_machine(device, runtime=plan.runtime),
         weights={name: model.weights_description for name, model in built.items()},
         random_models=tuple(name for name, model in built.items() if model.is_random),
         notes=(*notes, *source.notes.lines()),
@@ -260,6 +263,7 @@ def _with_memory(
             "model": variant.model,
             "weights": str(plan.weights),
             "device": plan.device,
+            "runtime": plan.runtime,
             "schedule": "adaptive" if variant.interval is None else "fixed",
             "key_interval": variant.interval or 1,
             "causal": not variant.two_sided,

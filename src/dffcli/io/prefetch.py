@@ -10,6 +10,9 @@ from typing import Generic, Self, TypeVar
 
 T = TypeVar("T")
 
+QUEUE_BYTES = 64_000_000  # pictures that may wait in one queue
+SHALLOWEST, DEEPEST = 2, 16  # frames in a queue
+
 
 class _Channel(Generic[T]):
     """A bounded queue that either side can close; an error of the producer reaches the consumer after its items."""
@@ -156,6 +159,14 @@ class WriteBehind(Generic[T]):
                 self._consume(item)
         except BaseException as error:
             self._channel.abandon(error)
+
+
+def queue_depth(size: tuple[int, int]) -> int:
+    """How many frames of `size` (`height, width`) may wait between two stages.
+
+    Two-sided results come in bursts, one key interval at a time; a queue that holds a burst keeps every stage at work.
+    """
+    return min(max(QUEUE_BYTES // (3 * size[0] * size[1]), SHALLOWEST), DEEPEST)
 
 
 def prefetch(source: Iterable[T], *, depth: int = 4) -> Prefetch[T]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Callable
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
@@ -11,7 +12,7 @@ import cv2
 import numpy as np
 import torch
 from numpy.typing import NDArray
-from torch import Tensor
+from torch import Tensor, nn
 
 from dffcli.models.labels import STREET_OBJECTS
 from dffcli.models.registry import BuiltModel, Weights
@@ -49,6 +50,18 @@ class HeadSettings:
     even_score: float = EVEN_SCORE
 
 
+class DetectorFeatures(nn.Module):
+    """N_feat of a street detector: all of the network."""
+
+    def __init__(self, network: StreetDetector) -> None:
+        super().__init__()
+        self.network = network
+
+    def forward(self, x: Tensor) -> Features:
+        """`[1, 3, H, W]` to class logits and distances, `[1, classes + 4, h, w]`, at strides 8, 16 and 32."""
+        return self.network.dense_maps(x)
+
+
 class StreetDetModel:
     """The bundled detector, cut after its towers.
 
@@ -79,7 +92,7 @@ class StreetDetModel:
     ) -> None:
         network.requires_grad_(False)
         fold_norms(network).to(device=device, memory_format=torch.channels_last)  # type: ignore[call-overload]
-        self._network = network
+        self.feature_network: Callable[[Tensor], Features] = DetectorFeatures(network)
         self._name = name
         self._device = torch.device(device)
         self._categories = categories
@@ -118,8 +131,7 @@ class StreetDetModel:
     @torch.inference_mode()
     def features(self, image: PreparedImage) -> Features:
         """N_feat: class logits and distances in strides, `[1, classes + 4, h, w]`, at strides 8, 16 and 32."""
-        maps: Features = self._network.dense_maps(image.tensor)
-        return maps
+        return self.feature_network(image.tensor)
 
     @torch.inference_mode()
     def head(self, features: Features, image: PreparedImage, *, is_key: bool) -> Detections:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Callable
 from dataclasses import asdict
 from pathlib import Path
 from typing import Any
@@ -33,6 +34,19 @@ def input_size(size: tuple[int, int], *, like: tuple[int, int] = INPUT_SIZE) -> 
     factor = math.sqrt(like[0] * like[1] / (size[0] * size[1]))
     sides = [max(INPUT_MULTIPLE * 4, round(side * factor / INPUT_MULTIPLE) * INPUT_MULTIPLE) for side in size]
     return sides[0], sides[1]
+
+
+class SegmenterFeatures(nn.Module):
+    """N_feat of a street segmenter, with the classifier behind it if the logits are to be carried."""
+
+    def __init__(self, module: StreetSegmenter, *, classify: bool) -> None:
+        super().__init__()
+        self.module, self.classify = module, classify
+
+    def forward(self, x: Tensor) -> Features:
+        """`[1, 3, H, W]` to one map at stride 4, `[1, classes or out_width, H / 4, W / 4]`."""
+        features = self.module.features(x)
+        return (self.module.classify(features) if self.classify else features,)
 
 
 class StreetSegmentationModel:
@@ -66,6 +80,7 @@ class StreetSegmentationModel:
         module.requires_grad_(False)
         fold_norms(module).to(self._device, memory_format=torch.channels_last)  # type: ignore[call-overload]
         self._module = module
+        self.feature_network: Callable[[Tensor], Features] = SegmenterFeatures(module, classify=carries_logits)
         self._name = name
         self._categories = categories
         self._like = like
@@ -100,8 +115,7 @@ class StreetSegmentationModel:
     def features(self, image: PreparedImage) -> Features:
         """N_feat: logits (or the features before them) at stride 4, `[1, classes, H / 4, W / 4]`."""
         with torch.inference_mode():
-            features = self._module.features(image.tensor)
-            return (self._module.classify(features) if self._carries_logits else features,)
+            return self.feature_network(image.tensor)
 
     def head(self, features: Features, image: PreparedImage, *, is_key: bool) -> SegmentationMap:
         """N_task: the best class of every pixel of the frame."""
