@@ -82,7 +82,7 @@ class VariantResult:
         latency: of the networks.
         stage_ms: mean milliseconds a frame in each stage; decode, draw and encode run beside the networks.
         key_ms: mean milliseconds of the networks on a key frame.
-        propagated_ms: mean milliseconds of flow, warp and head on another frame; None if there was none.
+        propagated_parts_ms: mean milliseconds on another frame in flow, warp and head; empty if there was none.
         agreement: with per-frame evaluation of the same frames, by measure, 0..1.
         accuracy: against ground truth, by measure, 0..1; empty without.
         peak_bytes: peak resident memory of a process that does nothing else; None where not measured.
@@ -97,7 +97,7 @@ class VariantResult:
     latency: Latency
     stage_ms: dict[str, float]
     key_ms: float
-    propagated_ms: float | None
+    propagated_parts_ms: dict[str, float]
     agreement: dict[str, float]
     accuracy: dict[str, float] = field(default_factory=dict)
     peak_bytes: int | None = None
@@ -107,6 +107,11 @@ class VariantResult:
     def key_share(self) -> float:
         """Key frames of all frames, 0..1."""
         return self.key_frames / self.frames
+
+    @property
+    def propagated_ms(self) -> float | None:
+        """Mean milliseconds of flow, warp and head on a propagated frame; None if there was none."""
+        return sum(self.propagated_parts_ms.values()) or None
 
     def to_json(self) -> dict[str, Any]:
         """Everything."""

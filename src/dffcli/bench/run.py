@@ -24,7 +24,6 @@ from dffcli.models.runtimes import use_runtime
 from dffcli.pipeline import choose_flow, keeper, resolve_device
 from dffcli.protocols import FlowEstimator
 from dffcli.schedule import MAX_INTERVAL, FixedInterval
-from dffcli.timing import Stopwatch
 from dffcli.types import Frame, FrameResult
 
 WARM_UP = 3  # frames, the middle one propagated
@@ -236,15 +235,11 @@ def _result(contender: _Contender, baseline: _Contender, turn: int) -> VariantRe
         end_to_end=end_to_end,
         latency=Latency.of(contender.network.latencies),
         stage_ms=stage_ms,
-        key_ms=_mean_ms(watch, ("prepare", "features", "head on key"), keys) or 0.0,
-        propagated_ms=_mean_ms(watch, ("flow", "warp", "head"), carried),
+        key_ms=sum(1000 * watch.seconds(stage) / keys for stage in ("prepare", "features", "head on key")),
+        propagated_parts_ms={s: 1000 * watch.seconds(s) / carried for s in ("flow", "warp", "head") if carried},
         agreement=contender.agreement.scores(),
         accuracy={} if contender.accuracy is None else contender.accuracy.scores(),
     )
-
-
-def _mean_ms(watch: Stopwatch, stages: tuple[str, ...], count: int) -> float | None:
-    return 1000 * sum(watch.seconds(stage) for stage in stages) / count if count else None
 
 
 def _with_memory(

@@ -95,9 +95,7 @@ def _limit(fastest: VariantResult) -> str:
 
 
 def _parts(result: VariantResult) -> str:
-    propagated = result.frames - result.key_frames
-    shares = {name: result.stage_ms[name] * result.frames / propagated for name in ("flow", "warp", "head")}
-    return ", ".join(f"{name} {_ms(value)}" for name, value in shares.items())
+    return ", ".join(f"{name} {_ms(value)}" for name, value in result.propagated_parts_ms.items())
 
 
 def _ms(value: float) -> str:

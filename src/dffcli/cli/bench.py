@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     from dffcli.bench.suite import SuiteResult
 
 DEFAULT_FOLDER = Path("dff-bench")
+PIPED_WIDTH = 200  # characters
 
 Input = Annotated[
     str | None,
@@ -215,6 +216,7 @@ def write(result: BenchResult, suite: SuiteResult | None, folder: Path) -> list[
 
 def show(result: BenchResult, suite: SuiteResult | None) -> None:
     """Print tables and verdicts on stdout."""
+    from rich import box
     from rich.console import Console
     from rich.table import Table
 
@@ -223,11 +225,13 @@ def show(result: BenchResult, suite: SuiteResult | None) -> None:
     from dffcli.bench.verdict import verdicts
 
     console = Console(highlight=False)
+    if not console.is_terminal:  # nobody's window: a file or a pipe takes rows of any length
+        console = Console(highlight=False, width=PIPED_WIDTH)
 
     def table(title: str, header: list[str], rows: list[list[str]]) -> None:
-        shown = Table(title=title, title_justify="left", title_style="bold")
+        shown = Table(title=title, title_justify="left", title_style="bold", box=box.SIMPLE_HEAD, pad_edge=False)
         for number, name in enumerate(header):
-            shown.add_column(name, justify="right" if number else "left")
+            shown.add_column(name, justify="right" if number else "left", no_wrap=not number, vertical="bottom")
         for row in rows:
             shown.add_row(*row)
         console.print(shown)
