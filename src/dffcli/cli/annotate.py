@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from contextlib import ExitStack
 from pathlib import Path
 from typing import Any
 
@@ -11,13 +12,15 @@ import typer
 from dffcli.cli.batch import find_videos, outputs_for, run_batch
 from dffcli.cli.console import Console, print_report
 from dffcli.cli.options import ScheduleName, parse_seconds, parse_weights, split_names
+from dffcli.cli.window import Window
 from dffcli.errors import VideoDecodeError
 from dffcli.io.atomic import atomic_path, writing
 from dffcli.models.downloads import reporting
+from dffcli.models.registry import BuiltModel
 from dffcli.outputs.sink import OutputOptions
-from dffcli.pipeline import RunConfig, annotate
+from dffcli.pipeline import Progress, RunConfig, annotate
 from dffcli.report import RunReport
-from dffcli.types import Task
+from dffcli.types import FrameResult, SourceInfo, Task
 
 
 def run(task: Task, **options: Any) -> None:
@@ -32,7 +35,7 @@ def run(task: Task, **options: Any) -> None:
         return
     config = make_config(task, **options)
     report_path: Path | None = options["report"]
-    report = _annotate(config, quiet=options["quiet"])
+    report = _annotate(config, quiet=options["quiet"], show=options["show"])
     if report_path is not None:
         with atomic_path(report_path) as part, writing(report_path):
             part.write_text(json.dumps(report.to_json(), indent=2) + "\n")
@@ -42,9 +45,23 @@ def run(task: Task, **options: Any) -> None:
         raise VideoDecodeError(f"{report.broke}; the {report.frames} frames before are written")
 
 
-def _annotate(config: RunConfig, *, quiet: bool) -> RunReport:
-    with Console(quiet=quiet) as console, reporting(console.download):
-        return annotate(config, on_start=console.start, on_frame=console.advance)
+def _annotate(config: RunConfig, *, quiet: bool, show: bool) -> RunReport:
+    with ExitStack() as stack:
+        window = stack.enter_context(Window(opacity=config.output.opacity)) if show else None
+        console = stack.enter_context(Console(quiet=quiet))
+        stack.enter_context(reporting(console.download))
+
+        def start(info: SourceInfo, built: BuiltModel) -> None:
+            console.start(info, built)
+            if window is not None:
+                window.start(info, built.model.categories)
+
+        def advance(result: FrameResult, progress: Progress) -> None:
+            console.advance(result, progress)
+            if window is not None:
+                window.show(result)
+
+        return annotate(config, on_start=start, on_frame=advance)
 
 
 def _run_all(task: Task, videos: list[Path], **options: Any) -> None:
@@ -53,7 +70,7 @@ def _run_all(task: Task, videos: list[Path], **options: Any) -> None:
 
     def run_one(video: Path, output: str) -> RunReport:
         config = make_config(task, **{**options, "source": str(video), "output": [output]})
-        return _annotate(config, quiet=options["quiet"])
+        return _annotate(config, quiet=options["quiet"], show=options["show"])
 
     outputs = outputs_for(videos, options["output"], format=options["format"])
     run_batch(videos, outputs, run_one, quiet=options["quiet"])

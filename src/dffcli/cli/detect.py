@@ -45,6 +45,7 @@ def register(app: typer.Typer) -> None:
         overwrite: o.Overwrite = False,
         resume: o.Resume = False,
         report: o.Report = None,
+        show: o.Show = False,
         quiet: o.Quiet = False,
     ) -> None:
         """Find the objects on every frame.

@@ -193,6 +193,12 @@ Resume = Annotated[
     bool,
     typer.Option("--resume", rich_help_panel=LOOK, help="Go on where an interrupted run of the same command stopped."),
 ]
+Show = Annotated[
+    bool,
+    typer.Option(
+        "--show", rich_help_panel=LOOK, help="Show the frames in a window too (needs opencv-python); q closes it."
+    ),
+]
 Quiet = Annotated[bool, typer.Option("--quiet", "-q", rich_help_panel=LOOK, help="No progress, no summary.")]
 Report = Annotated[
     Path | None,

@@ -35,6 +35,7 @@ def register(app: typer.Typer) -> None:
         overwrite: o.Overwrite = False,
         resume: o.Resume = False,
         report: o.Report = None,
+        show: o.Show = False,
         quiet: o.Quiet = False,
     ) -> None:
         """Give every pixel of every frame a class: street scenes out of the box, other models by name.
