@@ -7,8 +7,37 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
 
-from dffcli.types import FlowField
+from dffcli.types import BoxMaps, FlowField
 from dffcli.warp import resize_displacement, sampling_grid, warp
+
+
+@pytest.mark.parametrize(("dx", "dy"), [(0.0, 0.0), (2.0, -1.0), (0.3, 0.0), (-1.4, 2.2)])
+def test_boxes_move_by_fractions_of_a_cell_and_keep_their_scores(dx: float, dy: float) -> None:
+    h, w, at_y, at_x = 12, 16, 6, 8
+    scores, distances = torch.zeros(1, 1, h, w), torch.full((1, 4, h, w), 2.0)
+    scores[0, 0, at_y, at_x] = 5.0
+    key = torch.cat((scores, distances), 1)
+    field = FlowField(torch.tensor([dx, dy]).view(1, 2, 1, 1).expand(1, 2, h, w).contiguous())
+    carried = warp(BoxMaps((key,)), field)
+
+    assert isinstance(carried, BoxMaps)
+    maps = carried[0][0]
+    assert maps[0].max() == 5.0
+    y, x = divmod(int(maps[0].argmax()), w)
+    left, upper, right, lower = maps[1:, y, x].tolist()
+    sides = (x - left, y - upper, x + right, y + lower)
+    wanted = (at_x - dx - 2, at_y - dy - 2, at_x - dx + 2, at_y - dy + 2)  # the flow leads back to the key
+    assert sides == pytest.approx(wanted, abs=1e-5)
+
+
+def test_boxes_of_two_sides_are_averaged() -> None:
+    maps = BoxMaps((torch.rand(1, 7, 6, 8),))
+    still = FlowField(torch.zeros(1, 2, 6, 8))
+    half = torch.full((1, 1, 3, 4), 0.5)
+    both = warp(maps, still, weight=half, onto=warp(maps, still, weight=half))
+
+    assert isinstance(both, BoxMaps)
+    assert torch.allclose(both[0], maps[0])
 
 
 def field_of(dx: float, dy: float, size: tuple[int, int], **options: object) -> FlowField:

@@ -117,6 +117,16 @@ Features = tuple["Tensor", ...]
 """What a feature network leaves: maps `[1, C, h, w]` on grids that span the padded input, warped one by one."""
 
 
+class BoxMaps(tuple["Tensor", ...]):
+    """Features that end in boxes: what a dense detector says of each place, and where the sides of its box are.
+
+    The last four channels of each map are the distances from a place to the left, upper, right and lower side, in
+    cells of that map.
+    """
+
+    __slots__ = ()
+
+
 @dataclass(frozen=True, slots=True)
 class FlowField:
     """Where each place of the current frame was in the key frame (the output of F, section 3.1 of the paper).

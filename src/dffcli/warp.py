@@ -3,6 +3,10 @@
 A map of the current frame is the key frame's map read at p + flow(p). Two forms of the same sum exist: torch's
 `grid_sample`, which is differentiable and runs anywhere, and a sum over the four neighbours as one `embedding_bag`,
 which is several times faster on a CPU. A test holds them together.
+
+Maps that hold boxes are read otherwise: at the nearest cell, and the boxes take up what rounding leaves over. Scores
+keep their peaks, which the mean of four neighbours would flatten under the threshold, and boxes still move by fractions
+of a cell (benchmarks/box_maps.py).
 """
 
 from __future__ import annotations
@@ -13,7 +17,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-from dffcli.types import Features, FlowField
+from dffcli.types import BoxMaps, Features, FlowField
 
 
 def resize_displacement(displacement: Tensor, size: tuple[int, int]) -> Tensor:
@@ -59,9 +63,14 @@ def warp(
         onto: maps to add the result to, in place: the other side of a two-sided blend.
 
     Returns:
-        The current frame's maps, of the same shapes.
+        The current frame's maps, of the same shapes and kind.
     """
     reader = _gathering_reader if _can_gather(features, field) else _grid_sample_reader
+    kind: Callable[[list[Tensor]], Features] = tuple
+    if isinstance(features, BoxMaps):
+        kind = BoxMaps
+        if field.scale_map is None and field.grid == "exact":
+            reader = _nearest_reader
     readers: dict[tuple[int, int], Callable[[Tensor], Tensor]] = {}
     warped: list[Tensor] = []
     for position, values in enumerate(features):
@@ -74,7 +83,7 @@ def warp(
         if scale is not None:
             result = result * scale
         warped.append(result if onto is None else onto[position].add_(result))
-    return tuple(warped)
+    return kind(warped)
 
 
 def _resize(values: Tensor | None, size: tuple[int, int], *, like: Tensor) -> Tensor | None:
@@ -110,6 +119,26 @@ def _gathering_reader(displacement: Tensor, weight: Tensor | None, field: FlowFi
         channels = values.shape[1]
         table = values.permute(0, 2, 3, 1).reshape(h * w, channels)  # no copy when channels are last in memory
         read = F.embedding_bag(cells, table, mode="sum", per_sample_weights=shares)  # [h * w, C]
+        return read.view(1, h, w, channels).permute(0, 3, 1, 2)  # [1, C, h, w], channels last in memory
+
+    return read
+
+
+def _nearest_reader(displacement: Tensor, weight: Tensor | None, field: FlowField) -> Callable[[Tensor], Tensor]:
+    h, w = displacement.shape[2:]
+    x = (torch.arange(w, device=displacement.device) + displacement[0, 0]).clamp_(0, w - 1)  # [h, w]
+    y = (torch.arange(h, device=displacement.device).unsqueeze(1) + displacement[0, 1]).clamp_(0, h - 1)
+    column, row = x.round(), y.round()
+    cells = (row * w + column).long().view(-1)  # [h * w]
+    beyond = torch.stack((x - column, y - row, column - x, row - y), 2).view(-1, 4)  # to be added to the distances
+
+    def read(values: Tensor) -> Tensor:
+        channels = values.shape[1]
+        table = values.permute(0, 2, 3, 1).reshape(h * w, channels)  # no copy when channels are last in memory
+        read = table[cells]  # [h * w, C]
+        read[:, -4:] += beyond
+        if weight is not None:
+            read *= weight.reshape(-1, 1)
         return read.view(1, h, w, channels).permute(0, 3, 1, 2)  # [1, C, h, w], channels last in memory
 
     return read

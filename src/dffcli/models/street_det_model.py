@@ -20,7 +20,7 @@ from dffcli.models.street import StreetShape, fold_norms
 from dffcli.models.street_det import STRIDES, StreetDetector, boxes_from_distances, place_centres
 from dffcli.network_file import NetworkFile, bundled_file, fill_module, load_network, save_network
 from dffcli.reduce import reduced
-from dffcli.types import Category, Detections, Features, Float32Array, Frame, PreparedImage, Task, UInt8Array
+from dffcli.types import BoxMaps, Category, Detections, Features, Float32Array, Frame, PreparedImage, Task, UInt8Array
 
 KIND = "street-det"
 INPUT_SIZE = 512  # long side of the resized picture, pixels
@@ -131,7 +131,7 @@ class StreetDetModel:
     @torch.inference_mode()
     def features(self, image: PreparedImage) -> Features:
         """N_feat: class logits and distances in strides, `[1, classes + 4, h, w]`, at strides 8, 16 and 32."""
-        return self.feature_network(image.tensor)
+        return BoxMaps(self.feature_network(image.tensor))
 
     @torch.inference_mode()
     def head(self, features: Features, image: PreparedImage, *, is_key: bool) -> Detections:
