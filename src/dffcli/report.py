@@ -76,8 +76,8 @@ class RunReport:
         settings: dict[str, Any],
     ) -> RunReport:
         """The report of a run that was watched."""
-        features, heads = watch.samples["features"], watch.samples["head on key"]
-        key_ms = 1000 * median(map(sum, zip(features, heads, strict=True))) if features else math.nan
+        on_key = zip(*(watch.samples[stage] for stage in ("prepare", "features", "head on key")), strict=True)
+        key_ms = 1000 * median(map(sum, on_key)) if tally.key_frames else math.nan
         propagated = tally.frames - tally.key_frames
         carried = sum(watch.seconds(stage) for stage in ("flow", "warp", "head"))
         return cls(

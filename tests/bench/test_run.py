@@ -177,3 +177,22 @@ def test_nothing_passes_a_closed_gate() -> None:
     thread.join(5)
     assert seen == [0, 1, 2]
     gate.close()
+
+
+def test_a_runtime_serves_per_frame_evaluation_too(clip: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    asked = []
+    monkeypatch.setattr("dffcli.bench.run.use_runtime", lambda model, name, device: asked.append((model.name, name)))
+    plan = BenchPlan(
+        clip, ("fake",), intervals=(1, 4), frames=FRAMES, memory=False, end_to_end=False, runtime="openvino"
+    )
+    found = bench(plan, build=build(FakeModel()))
+
+    assert asked == [("fake", "openvino")]  # one model, which all variants share
+    assert "feature networks on openvino" in found.machine
+
+
+def test_what_a_propagated_frame_costs_is_the_sum_of_its_parts(result: BenchResult) -> None:
+    for one in result.variants:
+        if not one.variant.is_baseline:
+            assert set(one.propagated_parts_ms) == {"flow", "warp", "head"}
+            assert one.propagated_ms == pytest.approx(sum(one.propagated_parts_ms.values()))

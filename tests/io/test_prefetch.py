@@ -8,7 +8,7 @@ from collections.abc import Iterator
 
 import pytest
 
-from dffcli.io.prefetch import prefetch, write_behind
+from dffcli.io.prefetch import prefetch, queue_depth, write_behind
 
 
 def dff_threads() -> list[str]:
@@ -111,3 +111,8 @@ def test_an_error_outside_drops_what_waits() -> None:
 
     assert len(got) <= 5
     assert dff_threads() == []
+
+
+def test_queues_are_deep_for_small_frames_and_shallow_for_large_ones() -> None:
+    depths = [queue_depth(size) for size in ((180, 320), (1080, 1920), (2160, 3840), (8192, 8192))]
+    assert depths == [16, 10, 2, 2]

@@ -19,7 +19,7 @@ from dffcli.io.writer import VideoWriter
 from dffcli.outputs.overlay import Overlay
 from dffcli.protocols import FlowEstimator, VideoModel
 from dffcli.timing import Stopwatch, TimedFlow, TimedModel, TimedWarp
-from dffcli.types import Category, Features, Frame, FrameResult, Prediction, PreparedImage, Task
+from dffcli.types import Frame, FrameResult
 
 T = TypeVar("T")
 
@@ -54,40 +54,10 @@ class ActiveClock:
             self._since = perf_counter()
 
 
-@dataclass(frozen=True, slots=True)
-class _PreparedFirst:
-    """A model whose input is made, and timed, before its features."""
-
-    inner: VideoModel
-    watch: Stopwatch
-
-    @property
-    def name(self) -> str:
-        return self.inner.name
-
-    @property
-    def task(self) -> Task:
-        return self.inner.task
-
-    @property
-    def categories(self) -> tuple[Category, ...]:
-        return self.inner.categories
-
-    def prepare(self, frame: Frame) -> PreparedImage:
-        return self.inner.prepare(frame)
-
-    def features(self, image: PreparedImage) -> Features:
-        with self.watch.time("prepare"):
-            image.tensor  # noqa: B018  # made here, once
-        return self.inner.features(image)
-
-    def head(self, features: Features, image: PreparedImage, *, is_key: bool) -> Prediction:
-        return self.inner.head(features, image, is_key=is_key)
-
-
 def _engine(variant: Variant, model: VideoModel, flow: FlowEstimator, watch: Stopwatch) -> Engine:
-    timed = _PreparedFirst(TimedModel(model, watch), watch)
-    return Engine(timed, TimedFlow(flow, watch), variant.schedule(), variant.two_sided, TimedWarp(watch))
+    return Engine(
+        TimedModel(model, watch), TimedFlow(flow, watch), variant.schedule(), variant.two_sided, TimedWarp(watch)
+    )
 
 
 @dataclass(slots=True)

@@ -123,17 +123,16 @@ def train_detect(
     `dff detect --model street-det --weights` takes. Killed at any moment, the same command with --resume goes on as
     if nothing happened.
     """
+    chosen = dict(locals())
     import torch
 
     from dffcli.flow.light_file import export_light_flow, load_light_flow
     from dffcli.models import street_det_model
     from dffcli.models.street_det import StreetDetector
     from dffcli.network_file import bundled_file
-    from dffcli.pipeline import resolve_device
     from dffcli.training.detect import DetectionSet, DetectObjective, DetectSettings, PictureSizes
     from dffcli.training.detection_augment import LabelWeights
     from dffcli.training.detection_source import parse_detection_source
-    from dffcli.training.fit import FitSettings, fit
     from dffcli.training.joint_detect import JointDetectObjective, JointDetector
 
     sources = [parse_detection_source(text) for text in data]
@@ -159,27 +158,7 @@ def train_detect(
         objective = JointDetectObjective(
             JointDetector(network, flow, frozen=freeze.value), single=single, max_offset=max_offset
         )
-    with options.follow(steps=steps, quiet=quiet) as on_step:
-        result = fit(
-            objective,
-            FitSettings(
-                steps=steps,
-                learning_rate=learning_rate,
-                optimizer=optimizer.value,
-                weight_decay=weight_decay,
-                warmup_steps=warmup,
-                schedule=rate_schedule.value,
-                average_decay=average_decay,
-                clip_norm=clip_norm,
-                precision=precision.value,
-                validate_every=validate_every,
-                seed=seed,
-            ),
-            folder=run,
-            device=resolve_device(device),
-            resume=resume,
-            on_step=on_step,
-        )
+    result = options.fit_as_asked(objective, chosen)
     target = export or run / "network.safetensors"
     learned = result.module
     advice = f"dff detect VIDEO --model street-det --weights {target}"

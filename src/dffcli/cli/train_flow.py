@@ -53,12 +53,11 @@ def train_flow(
     A background and pieces before it move apart by random zooms, turns and shifts. The result is where joint training
     (`dff train segment --max-offset N`) starts from.
     """
+    chosen = dict(locals())
     import torch
 
     from dffcli.flow.light import LightFlowNet
     from dffcli.flow.light_file import export_light_flow, load_light_flow
-    from dffcli.pipeline import resolve_device
-    from dffcli.training.fit import FitSettings, fit
     from dffcli.training.flow_objective import FlowObjective
     from dffcli.training.segment_data import images_in
 
@@ -70,27 +69,7 @@ def train_flow(
         size=options.parse_size(size),
         batch_size=batch_size,
     )
-    with options.follow(steps=steps, quiet=quiet) as on_step:
-        result = fit(
-            objective,
-            FitSettings(
-                steps=steps,
-                learning_rate=learning_rate,
-                optimizer=optimizer.value,
-                weight_decay=weight_decay,
-                warmup_steps=warmup,
-                schedule=rate_schedule.value,
-                average_decay=average_decay,
-                clip_norm=clip_norm,
-                precision=precision.value,
-                validate_every=validate_every,
-                seed=seed,
-            ),
-            folder=run,
-            device=resolve_device(device),
-            resume=resume,
-            on_step=on_step,
-        )
+    result = options.fit_as_asked(objective, chosen)
     target = export or run / "network.safetensors"
     export_light_flow(target, result.module)
     if not quiet:

@@ -7,14 +7,15 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from enum import StrEnum
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
 from dffcli.cli.options import split_names
 
 if TYPE_CHECKING:
-    from dffcli.training.fit import StepReport
+    from dffcli.training.fit import FitResult, StepReport
+    from dffcli.training.objective import Objective
     from dffcli.types import Category
 
 LEARN, RUN = "How to learn", "The run"
@@ -139,3 +140,35 @@ def follow(*, steps: int, quiet: bool) -> Iterator[Callable[[StepReport], None]]
                 console.print(f"step {report.step} of {report.steps}: {losses}", highlight=False, soft_wrap=True)
 
         yield on_step
+
+
+def fit_as_asked(objective: Objective, chosen: dict[str, Any]) -> FitResult:
+    """Fit with the options that every training command takes, shown as it goes.
+
+    Args:
+        objective: what to minimise.
+        chosen: the command's arguments by name.
+    """
+    from dffcli.pipeline import resolve_device
+    from dffcli.training.fit import FitSettings, fit
+
+    settings = FitSettings(
+        optimizer=chosen["optimizer"].value,
+        schedule=chosen["rate_schedule"].value,
+        warmup_steps=chosen["warmup"],
+        precision=chosen["precision"].value,
+        **{name: chosen[name] for name in SAME_BY_NAME},
+    )
+    with follow(steps=settings.steps, quiet=chosen["quiet"]) as on_step:
+        return fit(
+            objective,
+            settings,
+            folder=chosen["run"],
+            device=resolve_device(chosen["device"]),
+            resume=chosen["resume"],
+            on_step=on_step,
+        )
+
+
+SAME_BY_NAME = ("steps", "learning_rate", "weight_decay", "average_decay", "clip_norm", "validate_every", "seed")
+"""Options that `FitSettings` has under the same name."""

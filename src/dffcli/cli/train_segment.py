@@ -135,15 +135,14 @@ def train_segment(
     The run's folder receives checkpoint.pt, log.jsonl, losses.png and, at the end, network.safetensors, which
     `dff segment --weights` takes. Killed at any moment, the same command with --resume goes on as if nothing happened.
     """
+    chosen = dict(locals())
     import torch
 
     from dffcli.flow.light_file import export_light_flow, load_light_flow
     from dffcli.models import street_model
     from dffcli.models.street import StreetSegmenter, with_classes
     from dffcli.network_file import bundled_file
-    from dffcli.pipeline import resolve_device
     from dffcli.training.augment import ViewRange
-    from dffcli.training.fit import FitSettings, fit
     from dffcli.training.joint import JointObjective, JointSegmenter
     from dffcli.training.segment import SegmentObjective, SegmentSettings, class_weights
     from dffcli.training.segment_source import parse_source
@@ -174,27 +173,7 @@ def train_segment(
         objective = JointObjective(joint, sets=sets, validation=validation, settings=settings, max_offset=max_offset)
     else:
         objective = SegmentObjective(module, sets=sets, validation=validation, settings=settings)
-    with options.follow(steps=steps, quiet=quiet) as on_step:
-        result = fit(
-            objective,
-            FitSettings(
-                steps=steps,
-                learning_rate=learning_rate,
-                optimizer=optimizer.value,
-                weight_decay=weight_decay,
-                warmup_steps=warmup,
-                schedule=rate_schedule.value,
-                average_decay=average_decay,
-                clip_norm=clip_norm,
-                precision=precision.value,
-                validate_every=validate_every,
-                seed=seed,
-            ),
-            folder=run,
-            device=resolve_device(device),
-            resume=resume,
-            on_step=on_step,
-        )
+    result = options.fit_as_asked(objective, chosen)
     target = export or run / "network.safetensors"
     trained = result.module
     advice = f"dff segment VIDEO --weights {target}"

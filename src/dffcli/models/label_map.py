@@ -5,7 +5,7 @@ class is best everywhere between them. Only the cells whose corners disagree are
 classes that no other class beats at all four corners.
 
 For few classes and small frames that is more bookkeeping than work: there one class after the other is resized and a
-running maximum kept, which OpenCV does on all cores (benchmarks/label_map.py).
+running maximum kept, which OpenCV does on all cores (benchmarks/scaling.py classes).
 """
 
 from __future__ import annotations
@@ -21,7 +21,7 @@ from dffcli.errors import ShapeError
 from dffcli.types import Float32Array, UInt8Array
 
 CELLS_AT_ONCE = 4096  # bounds the memory of one step
-RESIZE_LIMIT = 12_000_000  # classes times pixels up to which every class is resized
+RESIZE_LIMIT = 20_000_000  # classes times pixels up to which every class is resized
 
 
 @dataclass(frozen=True, slots=True)
