@@ -24,7 +24,7 @@ AS_THE_LIBRARIES_HAVE_IT = {
     "as dff sets them": {},
     "OpenMP waits spinning": {"OMP_WAIT_POLICY": "ACTIVE"},
     "OpenMP waits spinning for 10,000 rounds": {"GOMP_SPINCOUNT": "10000"},
-    "OpenCV's threads wait spinning": {"OPENCV_THREAD_POOL_ACTIVE_WAIT_WORKER": "2000"},
+    "OpenCV takes all cores": {"OPENCV_FOR_THREADS_NUM": str(os.cpu_count() or 1)},
     "freed memory goes back": {"MALLOC_TRIM_THRESHOLD_": str(128 << 10)},
 }
 """What to set in the environment to take back one of dff's settings: what is set there already, dff leaves alone."""

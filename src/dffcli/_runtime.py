@@ -13,13 +13,13 @@ KEPT_BYTES = 1 << 30
 def settle() -> None:
     """Let idle threads sleep instead of spin, and let the allocator keep what it frees.
 
-    On shared cores OpenMP's spinning barriers can make a network several times slower, and OpenCV's threads, which spin
-    while they wait for work, take the cores from the decoder and the encoder; keeping freed memory spares the kernel
-    from clearing the same pages for every frame (benchmarks/process_settings.py measures all three).
+    On shared cores OpenMP's spinning barriers can make a network several times slower. The pictures OpenCV works on are
+    small: its second thread gains little and takes a core from decoder and encoder. Keeping freed memory spares the
+    kernel from clearing the same pages for every frame (benchmarks/process_settings.py measures all three).
     What the user has set in the environment stands.
     """
     os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
-    os.environ.setdefault("OPENCV_THREAD_POOL_ACTIVE_WAIT_WORKER", "0")
+    os.environ.setdefault("OPENCV_FOR_THREADS_NUM", "1")
     if sys.platform.startswith("linux") and "MALLOC_TRIM_THRESHOLD_" not in os.environ:
         try:
             libc = ctypes.CDLL("libc.so.6")

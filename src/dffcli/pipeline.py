@@ -14,6 +14,7 @@ from typing import Any, Literal
 import numpy as np
 import torch
 
+from dffcli.agreement import SURE_SCORE
 from dffcli.engine import Engine
 from dffcli.errors import InputError, ModelError, VideoDecodeError
 from dffcli.flow import build_flow
@@ -128,7 +129,7 @@ def annotate(
     flow = choose_flow(config.flow, built, device=device)
     keep = finisher(config, built.model.categories)
     if isinstance(built.model, SparesLowScores) and not config.track:  # tracks are kept alive by low scores
-        built.model.lowest_score = config.score_threshold
+        built.model.lowest_score = min(config.score_threshold, SURE_SCORE)  # what the schedule compares
     watch = Stopwatch()
     tally = Tally()
     broke: VideoDecodeError | None = None

@@ -196,3 +196,13 @@ def test_what_a_propagated_frame_costs_is_the_sum_of_its_parts(result: BenchResu
         if not one.variant.is_baseline:
             assert set(one.propagated_parts_ms) == {"flow", "warp", "head"}
             assert one.propagated_ms == pytest.approx(sum(one.propagated_parts_ms.values()))
+
+
+def test_progress_never_goes_back_and_ends_at_the_end(clip: str) -> None:
+    told: list[float] = []
+    plan = BenchPlan(clip, ("fake",), intervals=(1, 4), frames=FRAMES, memory=False, end_to_end=False)
+    bench(plan, build=build(FakeModel()), on_progress=lambda progress: told.append(progress.done))
+
+    assert told == sorted(told)
+    assert told[0] == 0
+    assert told[-1] == 1

@@ -176,3 +176,19 @@ def test_doubles_are_dropped_as_torchvision_drops_them(count: int) -> None:
     wanted = batched_nms(torch.from_numpy(boxes), torch.from_numpy(scores), torch.from_numpy(classes), 0.5)
 
     assert without_doubles(boxes, scores, classes, max_overlap=0.5).tolist() == wanted.tolist()
+
+
+@pytest.mark.parametrize("lowest", [0.1, 0.4, 0.7, 1.0])
+def test_what_is_not_asked_for_changes_nothing_else(lowest: float) -> None:
+    model = small_model(min_score=0.001)
+    frame = frame_of(48, 64)
+    image = model.prepare(frame)
+    features = tuple(torch.randn_like(values) for values in model.features(image))
+    everything = model.head(features, image, is_key=True)
+    model.lowest_score = lowest
+    asked = model.head(features, image, is_key=True)
+
+    assert len(everything) > 5
+    wanted = everything.select(everything.scores >= lowest)
+    assert asked.scores.tolist() == wanted.scores.tolist()
+    assert asked.boxes.tolist() == wanted.boxes.tolist()

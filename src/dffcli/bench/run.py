@@ -27,6 +27,7 @@ from dffcli.schedule import MAX_INTERVAL, FixedInterval
 from dffcli.types import Frame, FrameResult
 
 WARM_UP = 3  # frames, the middle one propagated
+MEMORY_BEGINS = 0.8  # of the whole: a process for each variant, which takes seconds to start
 DRAWN_SCORE = 0.5  # detections below it are not drawn, as in `dff detect`
 
 
@@ -36,6 +37,11 @@ class Progress:
 
     doing: str
     done: float
+
+
+def part_of(on_progress: Callable[[Progress], None], begin: float, end: float) -> Callable[[Progress], None]:
+    """Progress of a part that lasts from `begin` to `end` of the whole."""
+    return lambda progress: on_progress(replace(progress, done=begin + (end - begin) * progress.done))
 
 
 @dataclass(slots=True)
@@ -76,6 +82,8 @@ def bench(
         DFFError: anything the user can act on.
     """
     device = resolve_device(plan.device)
+    whole = on_progress
+    on_progress = part_of(whole, 0.0, MEMORY_BEGINS if plan.memory else 1.0)
     on_progress(Progress("building the networks", 0.0))
     built = {name: build(name, weights=plan.weights, device=device, task=plan.task) for name in plan.models}
     for model in built.values():
@@ -94,7 +102,7 @@ def bench(
     if truth is not None and not any(result.accuracy for result in results):
         raise DataError(f"{truth.path}: labels none of the first {turns * turn + 1} frames of {source.info.name}")
     if plan.memory:
-        results = _with_memory(plan, results, built, on_progress)
+        results = _with_memory(plan, results, built, part_of(whole, MEMORY_BEGINS, 1.0))
     return BenchResult(
         source=source.info.name,
         size=source.info.size,
@@ -266,4 +274,5 @@ def _with_memory(
         }
         memory = measure_memory(options, frames=2 + (variant.interval or MAX_INTERVAL))
         measured.append(replace(result, peak_bytes=memory.resident, peak_gpu_bytes=memory.gpu))
+    on_progress(Progress("done", 1.0))
     return measured

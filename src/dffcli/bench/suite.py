@@ -12,7 +12,7 @@ from typing import Any
 from dffcli.bench.flow_suite import FlowError, Propagation, flow_errors, propagation
 from dffcli.bench.plan import BenchPlan
 from dffcli.bench.result import BenchResult
-from dffcli.bench.run import Progress, bench
+from dffcli.bench.run import Progress, bench, part_of
 from dffcli.bench.scene import Scene, standard_scene
 from dffcli.bench.scene_files import write_clip, write_truth
 from dffcli.bench.tables import Rows, markdown_table
@@ -21,6 +21,7 @@ from dffcli.io.reader import open_source
 from dffcli.pipeline import named_flow
 
 CLIP_NAME = "clip.mp4"
+MODELS_BEGIN = 0.15  # of the whole, after the clip and the flows
 SUITE_FLOWS = ("none", "dis-fast", "dis", "dis-fine")
 
 
@@ -86,11 +87,12 @@ def run_suite(
         if clip.exists():
             raise InputError(f"{clip}: exists; move it away, or compare on it with `dff bench {clip}`")
         folder.mkdir(parents=True, exist_ok=True)
+        prepare = part_of(on_progress, 0.0, MODELS_BEGIN)
         write_clip(
-            scene, clip, on_frame=lambda index: on_progress(Progress("rendering the clip", index / scene.frames))
+            scene, clip, on_frame=lambda index: prepare(Progress("rendering the clip", index / scene.frames / 2))
         )
         if keep is not None:
-            on_progress(Progress("writing its ground truth", 0.0))
+            prepare(Progress("writing its ground truth", 0.5))
             write_truth(scene, keep)
         with open_source(str(clip)) as source:
             frames = list(source)
@@ -98,12 +100,16 @@ def run_suite(
         flows = [named_flow(name, device="cpu") for name in names]
 
         def step(doing: str) -> None:
-            on_progress(Progress(doing, 0.0))
+            prepare(Progress(doing, 0.6))
 
         errors = flow_errors(scene, frames, flows, on_step=step)
         carried = propagation(scene, frames, flows, on_step=step)
         del frames
-        models = bench(replace(plan, source=str(clip), ground_truth=None), on_progress=on_progress, **options)
+        models = bench(
+            replace(plan, source=str(clip), ground_truth=None),
+            on_progress=part_of(on_progress, MODELS_BEGIN, 1.0),
+            **options,
+        )
     return SuiteResult(models, tuple(errors), tuple(carried))
 
 

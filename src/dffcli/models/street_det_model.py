@@ -59,7 +59,8 @@ class DetectorFeatures(nn.Module):
 
     def forward(self, x: Tensor) -> Features:
         """`[1, 3, H, W]` to class logits and distances, `[1, classes + 4, h, w]`, at strides 8, 16 and 32."""
-        return self.network.dense_maps(x)
+        maps = self.network.dense_maps(x)
+        return tuple(values.contiguous(memory_format=torch.channels_last) for values in maps)
 
 
 class StreetDetModel:
@@ -78,6 +79,9 @@ class StreetDetModel:
         name: the name `--model` takes.
         device: where it runs.
         settings: how boxes are read from the maps.
+
+    Attributes:
+        lowest_score: detections that score less are not asked for, and no work is spent on them.
     """
 
     def __init__(
@@ -99,6 +103,7 @@ class StreetDetModel:
         self._category_ids = np.array([category.id for category in categories], np.int64)
         self.input_size = input_size
         self.settings = settings or HeadSettings()
+        self.lowest_score = 0.0
         self._centres: dict[tuple[int, int, int], Tensor] = {}
 
     @property
@@ -137,7 +142,10 @@ class StreetDetModel:
     def head(self, features: Features, image: PreparedImage, *, is_key: bool) -> Detections:
         """N_task: the best places' boxes, doubles dropped, in frame pixels."""
         classes = len(self._categories)
-        threshold = math.log(self.settings.min_score / (1 - self.settings.min_score))
+        even = log_odds(self.settings.even_score)
+        threshold = log_odds(self.settings.min_score)
+        if self.lowest_score > 0:  # a weaker box never drops a better one
+            threshold = max(threshold, log_odds(self.lowest_score) + even)
         boxes, logits, labels = [], [], []
         for stride, values in zip(STRIDES, features, strict=True):
             places = values[0].flatten(1)  # [classes + 4, P]
@@ -150,7 +158,7 @@ class StreetDetModel:
         if len(logit) > self.settings.max_places:
             logit, best = logit.topk(self.settings.max_places)
             label, box = label[best], box[best]
-        score = (logit - math.log(self.settings.even_score / (1 - self.settings.even_score))).sigmoid()
+        score = (logit - even).sigmoid()
         boxes_found, scores, classes_found = box.cpu().numpy(), score.cpu().numpy(), label.cpu().numpy()
         kept = without_doubles(boxes_found, scores, classes_found, max_overlap=self.settings.max_overlap)
         kept = kept[: self.settings.max_boxes]
@@ -164,6 +172,13 @@ class StreetDetModel:
         if key not in self._centres:
             self._centres[key] = place_centres(*key, device=self._device)
         return self._centres[key]
+
+
+def log_odds(share: float) -> float:
+    """The logit of a score, 0..1; infinite at its ends."""
+    if not 0 < share < 1:
+        return math.inf if share >= 1 else -math.inf
+    return math.log(share / (1 - share))
 
 
 def without_doubles(
