@@ -28,7 +28,7 @@ from dffcli.types import FlowField, Frame, PreparedImage
 from flow_costs import EVERY, GAPS, carried, mean_iou
 
 CELL = 4  # pixels, the smallest block of H.264
-LONG_SIDE = 320  # pixels of the picture that is compared for the mismatch, as DIS has it
+LONG_SIDE = 208  # pixels of the picture that is compared for the mismatch, as DIS has it
 FILL = 9  # cells around a cell without a vector from which it takes one
 STREAMS = {
     "H.264, one reference, no B-frames": ("libx264", {"crf": "23", "preset": "medium", "refs": "1", "bf": "0"}),

@@ -26,7 +26,7 @@ EVERY = 6  # frames between key frames
 
 def opencv_preset(preset: int, long_side: int) -> DisFlow:
     """OpenCV's own preset, for comparison."""
-    flow = DisFlow("dis", DisSettings(long_side=long_side, finest_scale=1))
+    flow = DisFlow("dis", DisSettings(long_side=long_side))
     flow._dis = cv2.DISOpticalFlow.create(preset)
     return flow
 

@@ -1,8 +1,9 @@
 """Speed-up of the heavy networks, networks only, two-sided, at key intervals of 10 and 20, by the clock.
 
 One interleaved run of `dff bench` for each network: every frame in full, a key frame every 10 and every 20 take turns
-of 20 frames over the same rendered clip (640 x 360), the warm-up left out; medians over the turns, with the middle
-half. Weights are random: times do not depend on them, but for what passes a detector's score threshold.
+of 20 frames over the same clip (640 x 360), the warm-up left out; medians over the turns, with the middle half. Weights
+are random unless asked for: times do not depend on them, but for what passes a detector's score threshold. The same for
+the bundled networks: `--models street-seg street-det --weights default --turns 5 --result bundled`.
 """
 
 from __future__ import annotations
@@ -10,7 +11,7 @@ from __future__ import annotations
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
-from common import RESULTS, parser, save, table
+from common import parser, save, table
 from dffcli._runtime import settle
 
 settle()
@@ -51,6 +52,8 @@ def main() -> None:
     arguments = parser(__doc__)
     arguments.add_argument("--models", nargs="*", default=MODELS)
     arguments.add_argument("--turns", type=int, default=3, help=f"of {TURN} frames")
+    arguments.add_argument("--weights", choices=("random", "default"), default="random")
+    arguments.add_argument("--result", default="heavy", help="name of the page under benchmarks/results")
     options = arguments.parse_args()
     header = [
         "network",
@@ -70,7 +73,7 @@ def main() -> None:
                 str(clip),
                 (name,),
                 intervals=INTERVALS,
-                weights="random",
+                weights=options.weights,
                 device="cpu",
                 frames=options.turns * TURN,
                 end_to_end=False,
@@ -79,12 +82,11 @@ def main() -> None:
             rows.append(row(name, *bench(plan).of_model(name)))
             print(rows[-1], flush=True)
     save(
-        "heavy",
-        title="Heavy networks: networks only, two-sided, 640 x 360 pictures",
+        options.result,
+        title=f"{options.result.capitalize()} networks: networks only, two-sided, 640 x 360 pictures",
         text=f"{table(header, rows)}\n\n{describe_machine('cpu')}, {options.turns} turns.\n\n{(__doc__ or '').strip()}",
         command="python benchmarks/heavy.py",
     )
-    print(RESULTS / "heavy.md")
 
 
 if __name__ == "__main__":

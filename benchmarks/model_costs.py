@@ -24,7 +24,7 @@ from dffcli.blend import side_weights
 from dffcli.flow import build_flow
 from dffcli.models.catalog_torchvision import ENTRIES
 from dffcli.models.registry import build_model, find_entry
-from dffcli.types import Features, Frame
+from dffcli.types import Features, FlowField, Frame
 from dffcli.warp import warp
 
 PASSING = 1000  # boxes of a one-stage detector above its threshold
@@ -33,14 +33,14 @@ INTERVALS = (10, 20)
 
 
 def frames(size: tuple[int, int]) -> list[Frame]:
-    """Three smooth pictures, each moved to the right against the one before."""
+    """Five smooth pictures, each moved to the right against the one before."""
     import cv2
 
     coarse = np.random.default_rng(0).integers(0, 256, (size[0] // 12, size[1] // 12 + 8, 3), dtype=np.uint8)
     wide = cv2.resize(coarse, (size[1] + 4 * MOVED, size[0]), interpolation=cv2.INTER_CUBIC)
     return [
-        Frame(i, np.ascontiguousarray(wide[:, 2 * MOVED - i * MOVED :][:, : size[1]]), Fraction(i, 25))
-        for i in range(3)
+        Frame(i, np.ascontiguousarray(wide[:, 4 * MOVED - i * MOVED :][:, : size[1]]), Fraction(i, 25))
+        for i in range(5)
     ]
 
 
@@ -70,22 +70,23 @@ def measure(name: str, size: tuple[int, int], *, rounds: int) -> list[str]:
     model: Any = build_model(name, weights="default" if find_entry(name).is_bundled else "random").model
     flow = build_flow("dis")
     with torch.inference_mode():
-        before, current, after = (model.prepare(frame) for frame in frames(size))
+        before, near, current, far, after = (model.prepare(frame) for frame in frames(size))
         tensor_cost, _ = cost(lambda: before.tensor, rounds=1)
         if rounds > 1:
             model.features(before)  # warm-up
         feature_cost, features = cost(lambda: model.features(before), rounds=rounds)
         features = crowd(model, features)
         key_head, _ = cost(lambda: model.head(features, before, is_key=True), rounds=rounds)
-        fields = [flow.estimate(before, current), flow.estimate(after, current)]
-        current.cache.clear()
+        behind = flow.estimate(before, near)
+        flow.estimate(before, far, guess=flow.estimate(before, current, guess=behind))
+        ahead = flow.estimate(after, far)
 
-        def estimate() -> None:
-            current.cache.clear()
-            flow.estimate(before, current)
-            flow.estimate(after, current)
+        def estimate() -> list[FlowField]:
+            """Both fields of a frame amid others, as the engine asks for them: one search, one turned round."""
+            return [flow.estimate(before, current, guess=behind), flow.estimate(after, current, guess=ahead)]
 
-        flow_cost, _ = cost(estimate, rounds=3)
+        flow_cost, fields = cost(estimate, rounds=3)
+        flow_cost += cost(lambda: flow.reduce(model.prepare(current.frame)), rounds=3)[0]
 
         def carry() -> Features:
             one, other = side_weights(fields[0], fields[1], progress=0.5)

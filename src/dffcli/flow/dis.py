@@ -8,7 +8,7 @@ import cv2
 import numpy as np
 
 from dffcli.flow.grey import field_from_grey, follow, grey_picture, turned_round
-from dffcli.types import Float32Array, FlowField, PreparedImage
+from dffcli.types import Float32Array, FlowField, PreparedImage, UInt8Array
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,8 +54,7 @@ class DisFlow:
 
     def estimate(self, key: PreparedImage, current: PreparedImage, *, guess: FlowField | None = None) -> FlowField:
         """The field current -> key on the reduced picture's grid."""
-        key_grey = grey_picture(key, long_side=self.settings.long_side)
-        current_grey = grey_picture(current, long_side=self.settings.long_side)
+        key_grey, current_grey = self.reduce(key), self.reduce(current)
         beside = None if guess is None else guess.current
         if guess is None or beside is None or guess.displacement.shape[2:] != current_grey.shape:
             displacement = self._step(current, key)
@@ -63,10 +62,14 @@ class DisFlow:
             displacement = follow(self._step(current, beside), guess)
         return field_from_grey(key_grey, current_grey, displacement, image=current)
 
+    def reduce(self, image: PreparedImage) -> UInt8Array:
+        """The grey picture it searches in, made once."""
+        return grey_picture(image, long_side=self.settings.long_side)
+
     def _step(self, start: PreparedImage, end: PreparedImage) -> Float32Array:
         """The motion between two pictures, `[h, w, 2]`, start -> end; the first one found from a picture is kept."""
         slot = ("step", self.settings)
-        start_grey, end_grey = (grey_picture(image, long_side=self.settings.long_side) for image in (start, end))
+        start_grey, end_grey = self.reduce(start), self.reduce(end)
         leads_to, back = end.cache.get(slot, (None, None))
         if leads_to is start_grey:
             return turned_round(back)
