@@ -13,6 +13,7 @@ from dffcli.reduce import reduced
 from dffcli.types import Float32Array, FlowField, PreparedImage, UInt8Array
 
 SMALLEST_SIDE = 16  # pixels; DIS raises below about 12
+SMOOTH = 2.0  # times smaller: flow does not mind a pixel left out, and this is asked of every frame
 NEIGHBOURHOOD = 3  # pixels a side, over which a mismatch is averaged
 
 
@@ -35,7 +36,7 @@ def _reduce(image: PreparedImage, *, long_side: int) -> UInt8Array:
     ratio = max(ratio, SMALLEST_SIDE / min(image.content_size))
     h, w = (max(1, round(side * ratio)) for side in image.content_size)
     padded_h, padded_w = (round(side * ratio) for side in image.padded_size)
-    grey = reduced(np.asarray(luma, np.uint8), (h, w))
+    grey = reduced(np.asarray(luma, np.uint8), (h, w), smooth=SMOOTH)
     if (padded_h, padded_w) != (h, w):
         edges = 0, max(0, padded_h - h), 0, max(0, padded_w - w)
         grey = np.asarray(cv2.copyMakeBorder(grey, *edges, cv2.BORDER_REPLICATE), np.uint8)
