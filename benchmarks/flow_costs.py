@@ -22,6 +22,8 @@ from dffcli.warp import resize_displacement
 
 GAPS = (1, 2, 4, 8, 15)
 EVERY = 6  # frames between key frames
+BETWEEN = 10  # frames from a key frame to the next, where labels are carried back from that one
+GAPS_BACK = (1, 2, 4, 8)
 
 
 def opencv_preset(preset: int, long_side: int) -> DisFlow:
@@ -70,6 +72,27 @@ def measure(flow: FlowEstimator, images: list[PreparedImage], labels: list[np.nd
     return [*(f"{mean_iou(pairs[gap]):.3f}" for gap in GAPS), f"{1000 * float(np.median(taken)):.1f}"]
 
 
+def way_back(name: str, frames: list[Frame], labels: list[np.ndarray], *, turned: bool) -> list[str]:
+    """Labels of the key frame after, carried back; by motion turned round, or searched for again."""
+    flow = build_flow(name)
+    pairs: dict[int, list[tuple[np.ndarray, np.ndarray]]] = {gap: [] for gap in GAPS_BACK}
+    taken: list[float] = []
+    for before in range(0, len(frames) - BETWEEN, EVERY):
+        images = [PreparedImage(f, f.size, f.size, lambda: torch.zeros(1)) for f in frames[before:][: BETWEEN + 1]]
+        guess: FlowField | None = None
+        for current in images[1:-1] if turned else ():
+            guess = flow.estimate(images[0], current, guess=guess)
+        guess = None
+        for gap in range(1, BETWEEN):
+            started = process_time()
+            guess = flow.estimate(images[-1], images[-1 - gap], guess=guess)
+            taken.append(process_time() - started)
+            if gap in pairs:
+                found = carried(labels[before + BETWEEN], guess)
+                pairs[gap].append((found, labels[before + BETWEEN - gap].astype(np.int64)))
+    return [*(f"{mean_iou(pairs[gap]):.3f}" for gap in GAPS_BACK), f"{1000 * float(np.median(taken)):.1f}"]
+
+
 def main() -> None:
     options = parser(__doc__).parse_args()
     cv2.setNumThreads(1)
@@ -93,11 +116,17 @@ def main() -> None:
     for name, flow in flows:
         for warm in (False, True) if name not in ("none", "farneback") else (False,):
             rows.append([name, "chained" if warm else "directly", *measure(flow, images, labels, warm=warm)])
+    back = [
+        [name, how, *way_back(name, [image.frame for image in images], labels, turned=turned)]
+        for name in ("dis-fast", "dis", "dis-fine")
+        for how, turned in (("searched for again", False), ("turned round (shipped)", True))
+    ]
+    header_back = ["flow", "the way back", *(f"{gap} frames" for gap in GAPS_BACK), "CPU ms"]
     header = ["flow", "to the key", *(f"{gap} frames" for gap in GAPS), "CPU ms (one thread, with mismatch)"]
     save(
         "flow_costs",
         title="Ground truth labels carried by flow alone, mean IoU on CamVid val (15 Hz)",
-        text=table(header, rows),
+        text=f"{table(header, rows)}\n\nBack from the key frame after, every {BETWEEN}:\n\n{table(header_back, back)}",
         command="python benchmarks/flow_costs.py",
     )
 

@@ -20,16 +20,21 @@ import av
 import cv2
 import numpy as np
 
+from dffcli._runtime import settle
+from dffcli.flow.grey import SMOOTH
 from dffcli.io.journal import Record, _encode
 from dffcli.io.picture import PictureConverter
 from dffcli.io.reader import open_source
 from dffcli.io.writer import VideoWriter
+from dffcli.reduce import reduced
 from dffcli.types import SegmentationMap, SourceInfo, UInt8Array
 
 CLIP = "clips/05_default_juggle.mp4"
 RESULT = Path(__file__).parent / "results" / "io_costs.md"
 FRAMES = 24
 SIZES = ((360, 640), (1080, 1920))
+FLOW_SIZE = (117, 208)  # of the picture that DIS searches in, for these shapes
+INPUT_SIZE = (312, 552)  # of the bundled segmenter's input
 
 
 def timed(work: Callable[[], object], count: int) -> str:
@@ -81,12 +86,23 @@ def rows(data: Path, size: tuple[int, int], folder: Path) -> dict[str, str]:
         with open_source(str(path)) as source:
             exhaust(source)
 
+    greys = [np.ascontiguousarray(image[..., 1]) for image in images]
     found = {
         "decode (H.264)": timed(lambda: decode_only(path), FRAMES),
         "to RGB (swscale)": timed(lambda: [converter.rgb(frame) for frame in decoded], FRAMES),
         "luma plane": timed(lambda: [converter.luma(frame) for frame in decoded], FRAMES),
         "swscale to grey, for comparison": timed(lambda: [f.to_ndarray(format="gray") for f in decoded], FRAMES),
         "all of reading": timed(read, FRAMES),
+        "luma to 208 x 117, for flow": timed(
+            lambda: [reduced(grey, FLOW_SIZE, smooth=SMOOTH) for grey in greys], FRAMES
+        ),
+        "luma to 208 x 117 in one step (OpenCV), for comparison": timed(
+            lambda: [cv2.resize(grey, FLOW_SIZE[::-1], interpolation=cv2.INTER_AREA) for grey in greys], FRAMES
+        ),
+        "RGB to 552 x 312, for street-seg": timed(lambda: [reduced(i, INPUT_SIZE) for i in images], FRAMES),
+        "RGB to 552 x 312 in one step (OpenCV), for comparison": timed(
+            lambda: [cv2.resize(i, INPUT_SIZE[::-1], interpolation=cv2.INTER_AREA) for i in images], FRAMES
+        ),
         "RGB to I420 (OpenCV)": timed(lambda: [cv2.cvtColor(i, cv2.COLOR_RGB2YUV_I420) for i in images], FRAMES),
         "RGB to I420 (swscale), for comparison": timed(
             lambda: [av.VideoFrame.from_ndarray(i, format="rgb24").reformat(format="yuv420p") for i in images], FRAMES
@@ -109,6 +125,7 @@ def rows(data: Path, size: tuple[int, int], folder: Path) -> dict[str, str]:
 
 
 def main() -> None:
+    settle()
     data = Path(sys.argv[1] if len(sys.argv) > 1 else "../shared/data")
     with tempfile.TemporaryDirectory() as folder:
         columns = [rows(data, size, Path(folder)) for size in SIZES]
