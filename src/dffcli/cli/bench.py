@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from dffcli.bench.suite import SuiteResult
 
 DEFAULT_FOLDER = Path("dff-bench")
-PIPED_WIDTH = 200  # characters
+PIPED_WIDTH = 240  # characters
 
 Input = Annotated[
     str | None,
