@@ -76,8 +76,9 @@ class RunReport:
         settings: dict[str, Any],
     ) -> RunReport:
         """The report of a run that was watched."""
-        on_key = zip(*(watch.samples[stage] for stage in ("prepare", "features", "head on key")), strict=True)
-        key_ms = 1000 * median(map(sum, on_key)) if tally.key_frames else math.nan
+        stages = (watch.samples[stage] for stage in ("prepare", "features", "head on key"))
+        on_key = [sum(parts) for parts in zip(*stages, strict=True)]
+        key_ms = 1000 * median(on_key) if on_key else math.nan  # none in a run that only wrote what was known
         propagated = tally.frames - tally.key_frames
         carried = sum(watch.seconds(stage) for stage in ("flow", "warp", "head"))
         return cls(

@@ -38,9 +38,9 @@ class DisFlow:
     """DIS flow (Kroeger et al., ECCV 2016) from the decoder's luma plane, chained from frame to frame.
 
     Only the small motion to the neighbouring frame is searched for; the neighbour's field leads on to the key. Over 8
-    frames of a driving video that is worth more than searching a four times larger picture. And it is searched for
-    once: the way back from a frame to the one before it, which a key frame on the other side asks for, is the way there
-    turned round (benchmarks/flow_costs.py).
+    frames of a driving video that is worth more than searching a larger picture. It is searched for once: the motion
+    from a frame to the one after it, which the key frame on the other side asks for, is the motion found from that one
+    to this, turned round (benchmarks/flow_costs.py).
     """
 
     def __init__(self, name: str, settings: DisSettings) -> None:

@@ -77,7 +77,7 @@ def turned_round(step: Float32Array, *, rounds: int = 2) -> Float32Array:
 
     Args:
         step: `(dx, dy)`, one frame -> another, in pixels, `[h, w, 2]`.
-        rounds: of the iteration; a second one still moves small fast things.
+        rounds: of the iteration.
 
     Returns:
         `(dx, dy)`, the other frame -> the one, `[h, w, 2]`.
