@@ -18,24 +18,15 @@ import numpy as np
 import torch
 
 from common import parser, save, table
-from dffcli.engine import Engine
+from dffcli.categories import Category
+from dffcli.core.engine import Engine
+from dffcli.core.protocols import FlowEstimator, Schedule, VideoModel
+from dffcli.core.schedule import Adaptive, FixedInterval
+from dffcli.core.types import Features, FlowField, Frame, KeyReason, Prediction, PreparedImage, SegmentationMap, Task
+from dffcli.evaluation.segment_metrics import confusion, mean_iou
 from dffcli.flow import build_flow
-from dffcli.io.reader import open_source
 from dffcli.models.registry import build_model
-from dffcli.protocols import FlowEstimator, Schedule, VideoModel
-from dffcli.schedule import Adaptive, FixedInterval
-from dffcli.training.segment_metrics import confusion, mean_iou
-from dffcli.types import (
-    Category,
-    Features,
-    FlowField,
-    Frame,
-    KeyReason,
-    Prediction,
-    PreparedImage,
-    SegmentationMap,
-    Task,
-)
+from dffcli.video.reader import open_source
 
 CLIPS = (
     "clips/nuscenes_mini.mp4",

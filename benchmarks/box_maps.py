@@ -15,18 +15,18 @@ import numpy as np
 
 from camvid_interval import RememberingModel
 from common import parser, save, table
-from dffcli.bench.judge import make_judge
-from dffcli.engine import Engine
+from dffcli.core.engine import Engine
+from dffcli.core.protocols import VideoModel
+from dffcli.core.schedule import FixedInterval
+from dffcli.core.types import Features, Frame
+from dffcli.core.warp import warp
+from dffcli.evaluation.detection_eval import category_names, run_over, translated
+from dffcli.evaluation.detection_metrics import judge
+from dffcli.evaluation.detection_readers import read_mot
+from dffcli.evaluation.judge import make_judge
 from dffcli.flow import build_flow
-from dffcli.io.reader import open_source
 from dffcli.models.registry import build_model
-from dffcli.protocols import VideoModel
-from dffcli.schedule import FixedInterval
-from dffcli.training.detection_eval import category_names, run_over, translated
-from dffcli.training.detection_metrics import judge
-from dffcli.training.detection_readers import read_mot
-from dffcli.types import Features, Frame
-from dffcli.warp import warp
+from dffcli.video.reader import open_source
 
 INTERVALS = (5, 10)
 FRAMES = 81  # of each clip

@@ -8,9 +8,9 @@ import shutil
 from pathlib import Path
 
 from common import parser
+from dffcli.evaluation.segment_eval import score_stills
+from dffcli.evaluation.segment_source import parse_source
 from dffcli.models.registry import build_model
-from dffcli.training.segment_eval import score_stills
-from dffcli.training.segment_source import parse_source
 
 WEIGHTS = Path(__file__).parents[1] / "weights"
 HELD_OUT = (

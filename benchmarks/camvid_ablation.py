@@ -14,19 +14,19 @@ from pathlib import Path
 import torch
 
 from common import parser, save, table
+from dffcli.categories import CAMVID
+from dffcli.core.protocols import FlowEstimator
+from dffcli.core.schedule import FixedInterval
+from dffcli.evaluation.segment_data import LabelledPicture, as_video, camvid_split
+from dffcli.evaluation.segment_eval import score_stills, score_video
+from dffcli.files.network_file import bundled_file
 from dffcli.flow import build_flow
 from dffcli.flow.light import LightFlow
 from dffcli.flow.light_file import load_light_flow
-from dffcli.models.labels import CAMVID
-from dffcli.models.street_model import StreetSegmentationModel, load_module
-from dffcli.network_file import bundled_file
-from dffcli.protocols import FlowEstimator
-from dffcli.schedule import FixedInterval
+from dffcli.models.street.segmenter_model import StreetSegmentationModel, load_module
 from dffcli.training.fit import FitSettings, fit
 from dffcli.training.joint import Frozen, JointObjective, JointSegmenter
 from dffcli.training.segment import PictureSet, SegmentSettings, class_weights
-from dffcli.training.segment_data import LabelledPicture, as_video, camvid_split
-from dffcli.training.segment_eval import score_stills, score_video
 
 HALF = 50  # frames
 MAX_OFFSET = 9  # frames: the intervals measured are up to 10

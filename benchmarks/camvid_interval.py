@@ -14,14 +14,15 @@ import cv2
 import numpy as np
 
 from common import parser, save, table
-from dffcli.engine import Engine
+from dffcli.categories import Category
+from dffcli.core.engine import Engine
+from dffcli.core.protocols import Schedule, VideoModel
+from dffcli.core.schedule import Adaptive, FixedInterval
+from dffcli.core.types import Features, Frame, Prediction, PreparedImage, SegmentationMap, Task
+from dffcli.evaluation.segment_metrics import confusion, mean_iou
 from dffcli.flow import build_flow
-from dffcli.io.reader import open_source
 from dffcli.models.registry import build_model
-from dffcli.protocols import Schedule, VideoModel
-from dffcli.schedule import Adaptive, FixedInterval
-from dffcli.training.segment_metrics import confusion, mean_iou
-from dffcli.types import Category, Features, Frame, Prediction, PreparedImage, SegmentationMap, Task
+from dffcli.video.reader import open_source
 
 INTERVALS = (1, 2, 3, 5, 8, 10, 15)
 PATIENCES = (0.1, 0.2, 0.35, 0.5, 1.0, 2.0)  # frames

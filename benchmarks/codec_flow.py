@@ -20,11 +20,11 @@ import numpy as np
 import torch
 
 from common import parser, save, table
+from dffcli.core.protocols import FlowEstimator
+from dffcli.core.types import FlowField, Frame, PreparedImage
 from dffcli.flow import build_flow
 from dffcli.flow.grey import field_from_grey, grey_picture
-from dffcli.io.reader import open_source
-from dffcli.protocols import FlowEstimator
-from dffcli.types import FlowField, Frame, PreparedImage
+from dffcli.video.reader import open_source
 from flow_costs import EVERY, GAPS, carried, mean_iou
 
 CELL = 4  # pixels, the smallest block of H.264

@@ -11,15 +11,15 @@ from pathlib import Path
 import numpy as np
 
 from common import parser, table
-from dffcli.engine import Engine
+from dffcli.core.engine import Engine
+from dffcli.core.schedule import FixedInterval
+from dffcli.evaluation.detection_data import LabelledSequence
+from dffcli.evaluation.detection_eval import run_over, translated
+from dffcli.evaluation.detection_metrics import Judged, box_iou
+from dffcli.evaluation.detection_source import parse_detection_source
+from dffcli.files.network_file import load_network
 from dffcli.flow import build_flow
-from dffcli.models.street_det_model import KIND, HeadSettings, StreetDetModel, rebuild
-from dffcli.network_file import load_network
-from dffcli.schedule import FixedInterval
-from dffcli.training.detection_data import LabelledSequence
-from dffcli.training.detection_eval import run_over, translated
-from dffcli.training.detection_metrics import Judged, box_iou
-from dffcli.training.detection_source import parse_detection_source
+from dffcli.models.street.detector_model import KIND, HeadSettings, StreetDetModel, rebuild
 
 SURE = 0.35  # confidence of a label
 SCORES = np.arange(0.10, 0.71, 0.05)

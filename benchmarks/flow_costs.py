@@ -14,11 +14,11 @@ import numpy as np
 import torch
 
 from common import parser, save, table
+from dffcli.core.protocols import FlowEstimator
+from dffcli.core.types import FlowField, Frame, PreparedImage
+from dffcli.core.warp import resize_displacement
 from dffcli.flow import build_flow
 from dffcli.flow.dis import DisFlow, DisSettings
-from dffcli.protocols import FlowEstimator
-from dffcli.types import FlowField, Frame, PreparedImage
-from dffcli.warp import resize_displacement
 
 GAPS = (1, 2, 4, 8, 15)
 EVERY = 6  # frames between key frames

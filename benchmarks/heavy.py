@@ -20,8 +20,8 @@ from dffcli.bench.machine import describe_machine  # noqa: E402  # after the set
 from dffcli.bench.plan import BenchPlan  # noqa: E402
 from dffcli.bench.result import Spread, VariantResult  # noqa: E402
 from dffcli.bench.run import bench  # noqa: E402
-from dffcli.bench.scene import standard_scene  # noqa: E402
-from dffcli.bench.scene_files import write_clip  # noqa: E402
+from dffcli.evaluation.scene import standard_scene  # noqa: E402
+from dffcli.evaluation.scene_files import write_clip  # noqa: E402
 
 MODELS = (
     "deeplabv3_resnet101",

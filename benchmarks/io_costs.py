@@ -21,13 +21,13 @@ import cv2
 import numpy as np
 
 from dffcli._runtime import settle
+from dffcli.core.reduce import reduced
+from dffcli.core.types import SegmentationMap, SourceInfo, UInt8Array
 from dffcli.flow.grey import SMOOTH
-from dffcli.io.journal import Record, _encode
-from dffcli.io.picture import PictureConverter
-from dffcli.io.reader import open_source
-from dffcli.io.writer import VideoWriter
-from dffcli.reduce import reduced
-from dffcli.types import SegmentationMap, SourceInfo, UInt8Array
+from dffcli.run.journal import Record, _encode
+from dffcli.video.picture import PictureConverter
+from dffcli.video.reader import open_source
+from dffcli.video.writer import VideoWriter
 
 CLIP = "clips/05_default_juggle.mp4"
 RESULT = Path(__file__).parent / "results" / "io_costs.md"

@@ -13,15 +13,15 @@ import numpy as np
 import torch
 
 from common import parser, save, table
+from dffcli.core.protocols import FlowEstimator
+from dffcli.core.schedule import FixedInterval
+from dffcli.core.types import Frame, PreparedImage
+from dffcli.core.warp import resize_displacement
+from dffcli.evaluation.segment_data import camvid_split, images_in, read_image
+from dffcli.evaluation.segment_eval import score_video
 from dffcli.flow import build_flow
 from dffcli.models.registry import build_model
-from dffcli.protocols import FlowEstimator
-from dffcli.schedule import FixedInterval
 from dffcli.training.flow_pairs import MotionRange, make_pair
-from dffcli.training.segment_data import camvid_split, images_in, read_image
-from dffcli.training.segment_eval import score_video
-from dffcli.types import Frame, PreparedImage
-from dffcli.warp import resize_displacement
 
 FLOWS = ("none", "dis-fast", "dis", "dis-fine", "farneback", "light")
 

@@ -15,11 +15,11 @@ import torch.nn.functional as F
 from torch import Tensor
 
 from common import parser, save, table
+from dffcli.core.types import FlowField
+from dffcli.core.warp import sampling_grid, warp
 from dffcli.flow import build_flow
-from dffcli.io.reader import open_source
 from dffcli.models.paper.prepare import MMTRACKING
-from dffcli.types import FlowField
-from dffcli.warp import sampling_grid, warp
+from dffcli.video.reader import open_source
 
 CLIPS = ("car-detection.mp4", "nuscenes_mini.mp4", "test_video.mp4", "01_dog.mp4")
 STRIDE = 16  # input pixels a feature pixel

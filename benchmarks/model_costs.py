@@ -20,12 +20,12 @@ import numpy as np
 import torch
 
 import common
-from dffcli.blend import side_weights
+from dffcli.core.blend import side_weights
+from dffcli.core.types import Features, FlowField, Frame
+from dffcli.core.warp import warp
 from dffcli.flow import build_flow
-from dffcli.models.catalog_torchvision import ENTRIES
 from dffcli.models.registry import build_model, find_entry
-from dffcli.types import Features, FlowField, Frame
-from dffcli.warp import warp
+from dffcli.models.torchvision.catalog import ENTRIES
 
 PASSING = 1000  # boxes of a one-stage detector above its threshold
 MOVED = 6  # pixels between the two key frames' neighbours

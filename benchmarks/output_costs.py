@@ -21,16 +21,16 @@ import supervision as sv
 from PIL import Image
 
 from common import parser, save, table
-from dffcli.io.writer import VideoWriter
-from dffcli.models.labels import CAMVID, COCO
-from dffcli.outputs.kinds import open_record_sink
-from dffcli.outputs.overlay import Overlay
-from dffcli.outputs.palette import category_palette
-from dffcli.outputs.png import encode_png
-from dffcli.outputs.record import FrameRecord, Sequence
-from dffcli.outputs.rle import encode_label_map, encode_mask
-from dffcli.outputs.sink import OutputOptions, RunFacts
-from dffcli.types import Detections, SegmentationMap, SourceInfo, Task
+from dffcli.categories import CAMVID, COCO
+from dffcli.core.types import Detections, SegmentationMap, SourceInfo, Task
+from dffcli.formats.palette import category_palette
+from dffcli.formats.png import encode_png
+from dffcli.formats.record import FrameRecord, Sequence
+from dffcli.formats.registry import open_record_sink
+from dffcli.formats.rle import encode_label_map, encode_mask
+from dffcli.formats.sink import OutputOptions, RunFacts
+from dffcli.render.overlay import Overlay
+from dffcli.video.writer import VideoWriter
 
 SIZES = ((432, 768), (720, 1280), (1080, 1920))
 BOXES = 12

@@ -19,9 +19,11 @@ from torch import Tensor
 
 sys.path.append(str(Path(__file__).parents[1]))
 from common import parser, save, table
-from dffcli.models.catalog_paper import NETWORKS
+from dffcli.core.types import FlowField, Frame
+from dffcli.core.warp import warp
 from dffcli.models.paper import faster_rcnn
 from dffcli.models.paper.build import build_network
+from dffcli.models.paper.catalog import NETWORKS
 from dffcli.models.paper.checkpoints import load_parameters
 from dffcli.models.paper.faster_rcnn import FasterRcnnNetwork
 from dffcli.models.paper.flownet import FLOW_UNIT, FeatureFlow, PlainFlow
@@ -29,8 +31,6 @@ from dffcli.models.paper.models import PlainFlowEstimator
 from dffcli.models.paper.prepare import MMTRACKING, InputRule
 from dffcli.models.paper.proposals import objectness
 from dffcli.models.paper.rfcn import Recogniser, RfcnNetwork
-from dffcli.types import FlowField, Frame
-from dffcli.warp import warp
 from tests.models.paper.golden import FOLDER, outputs, recipe, shapes
 from tests.models.paper.mxnet_writer import write_params
 

@@ -17,13 +17,13 @@ import torch
 from torch import nn
 
 from common import parser, save, table
-from dffcli.io.reader import open_source
-from dffcli.models.catalog_paper import NETWORKS
+from dffcli.core.types import Frame
+from dffcli.core.warp import warp
 from dffcli.models.paper.build import build_network
+from dffcli.models.paper.catalog import NETWORKS
 from dffcli.models.paper.rfcn import RfcnNetwork
 from dffcli.models.registry import build_model
-from dffcli.types import Frame
-from dffcli.warp import warp
+from dffcli.video.reader import open_source
 
 INTERVAL = 10
 PAPER_SPEED_UP = "5.0 (20.25 / 4.05 fps)"

@@ -37,11 +37,11 @@ BUSY = "while True: pass"
 def measure(clip: str) -> dict[str, float]:
     """All figures of this process."""
     settle()
-    from dffcli.io.reader import open_source
+    from dffcli.core.types import Task
+    from dffcli.formats.sink import OutputOptions
     from dffcli.models.registry import build_model
-    from dffcli.outputs.sink import OutputOptions
-    from dffcli.pipeline import RunConfig, annotate
-    from dffcli.types import Task
+    from dffcli.run.runner import RunConfig, annotate
+    from dffcli.video.reader import open_source
 
     model = build_model("street-seg").model
     with open_source(clip) as source:
@@ -86,8 +86,8 @@ def main() -> None:
     if options.clip:
         print(json.dumps(measure(options.clip)))
         return
-    from dffcli.bench.scene import standard_scene
-    from dffcli.bench.scene_files import write_clip
+    from dffcli.evaluation.scene import standard_scene
+    from dffcli.evaluation.scene_files import write_clip
 
     cores = os.cpu_count() or 1
     rows = []

@@ -6,7 +6,7 @@
 
 It wants other versions of OpenCV, pandas and pillow than dff does, so it runs apart from dff's environment:
 
-    uv run python -m tests.outputs.samples /tmp/samples
+    uv run python -m tests.formats.samples /tmp/samples
     uv run --no-project benchmarks/read_back.py /tmp/samples
 """
 

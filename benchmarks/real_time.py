@@ -15,12 +15,12 @@ from tempfile import TemporaryDirectory
 
 from common import parser, save, table
 from dffcli._runtime import settle
-from dffcli.bench.scene import standard_scene
-from dffcli.bench.scene_files import write_clip
-from dffcli.outputs.sink import OutputOptions
-from dffcli.pipeline import RunConfig, annotate
-from dffcli.report import RunReport
-from dffcli.types import Task
+from dffcli.core.types import Task
+from dffcli.evaluation.scene import standard_scene
+from dffcli.evaluation.scene_files import write_clip
+from dffcli.formats.sink import OutputOptions
+from dffcli.run.report import RunReport
+from dffcli.run.runner import RunConfig, annotate
 
 ROUNDS = 3
 

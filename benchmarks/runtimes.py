@@ -21,10 +21,10 @@ import numpy as np  # noqa: E402  # after the settings of the process
 import torch  # noqa: E402
 
 import common  # noqa: E402
+from dffcli.core.types import Features, Frame  # noqa: E402
 from dffcli.errors import ModelError  # noqa: E402
 from dffcli.models.registry import build_model, find_entry  # noqa: E402
-from dffcli.models.runtimes import RUNTIMES, use_runtime  # noqa: E402
-from dffcli.types import Features, Frame  # noqa: E402
+from dffcli.models.weights.runtimes import RUNTIMES, use_runtime  # noqa: E402
 
 MODELS = "street-seg,street-det,lraspp_mobilenet_v3_large,deeplabv3_mobilenet_v3_large"
 

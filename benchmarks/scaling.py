@@ -30,10 +30,10 @@ from dffcli.bench.memory import measure_memory  # noqa: E402
 from dffcli.bench.plan import BenchPlan  # noqa: E402
 from dffcli.bench.result import BenchResult, VariantResult  # noqa: E402
 from dffcli.bench.run import bench  # noqa: E402
-from dffcli.bench.scene import RATE, standard_scene  # noqa: E402
-from dffcli.io.writer import VideoWriter  # noqa: E402
+from dffcli.core.types import SourceInfo  # noqa: E402
+from dffcli.evaluation.scene import RATE, standard_scene  # noqa: E402
 from dffcli.models.label_map import upsample_argmax  # noqa: E402
-from dffcli.types import SourceInfo  # noqa: E402
+from dffcli.video.writer import VideoWriter  # noqa: E402
 
 MODEL = "street-seg"
 SIZES = ((360, 640), (480, 854), (720, 1280), (1080, 1920))

@@ -61,8 +61,8 @@ def main() -> None:
     parser.add_argument("--width", type=int, default=64)
     options = parser.parse_args()
     settle()
-    from dffcli.pipeline import Progress, RunConfig, annotate
-    from dffcli.types import FrameResult, Task
+    from dffcli.core.types import FrameResult, Task
+    from dffcli.run.runner import Progress, RunConfig, annotate
 
     frames = options.minutes * 60 * options.rate
     step = max(1, frames // 20)

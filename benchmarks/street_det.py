@@ -13,16 +13,16 @@ from pathlib import Path
 import numpy as np
 
 from common import parser, save, table
-from dffcli.engine import Engine
+from dffcli.categories import COCO
+from dffcli.core.engine import Engine
+from dffcli.core.protocols import VideoModel
+from dffcli.core.schedule import FixedInterval
+from dffcli.evaluation.detection_data import BoxLabels, DetectionData, LabelledFrame, LabelledSequence
+from dffcli.evaluation.detection_eval import category_names, run_over, translated
+from dffcli.evaluation.detection_metrics import DetectionReport, Judged, box_iou, judge
+from dffcli.evaluation.detection_readers import read_mot, read_yolo
 from dffcli.flow import build_flow
-from dffcli.models.labels import COCO
 from dffcli.models.registry import Weights, build_model
-from dffcli.protocols import VideoModel
-from dffcli.schedule import FixedInterval
-from dffcli.training.detection_data import BoxLabels, DetectionData, LabelledFrame, LabelledSequence
-from dffcli.training.detection_eval import category_names, run_over, translated
-from dffcli.training.detection_metrics import DetectionReport, Judged, box_iou, judge
-from dffcli.training.detection_readers import read_mot, read_yolo
 
 INTERVALS = (1, 10)
 DAVIS = ("car-roundabout", "car-shadow", "parkour")

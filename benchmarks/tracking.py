@@ -15,15 +15,16 @@ import motmetrics
 import numpy as np
 
 from common import parser, save, table
-from dffcli.engine import Engine
+from dffcli.categories import Category
+from dffcli.core.engine import Engine
+from dffcli.core.protocols import VideoModel
+from dffcli.core.schedule import FixedInterval
+from dffcli.core.types import Detections, Features, Frame, FrameResult, PreparedImage, Task
 from dffcli.errors import DFFError
 from dffcli.flow import build_flow
-from dffcli.io.images import ImageSequence, images_of
 from dffcli.models.registry import build_model
-from dffcli.protocols import VideoModel
-from dffcli.schedule import FixedInterval
-from dffcli.tracking import Tracker, overlaps
-from dffcli.types import Category, Detections, Features, Frame, FrameResult, PreparedImage, Task
+from dffcli.run.tracking import Tracker, overlaps
+from dffcli.video.images import ImageSequence, images_of
 
 RATE = Fraction(7)  # frames per second
 INTERVAL = 10

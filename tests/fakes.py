@@ -9,7 +9,8 @@ from fractions import Fraction
 import numpy as np
 import torch
 
-from dffcli.types import Category, Features, FlowField, Frame, FrameResult, PreparedImage, SegmentationMap, Task
+from dffcli.categories import Category
+from dffcli.core.types import Features, FlowField, Frame, FrameResult, PreparedImage, SegmentationMap, Task
 
 STRIDE = 4  # frame pixels to a feature cell
 SPEED = 1  # feature cells a frame, to the right

@@ -22,7 +22,7 @@ from PIL import Image
 from safetensors.torch import load_file, save_file
 
 from dffcli.cli import main
-from tests.io.media import make_video, picture
+from tests.video.media import make_video, picture
 
 IS_ROOT = hasattr(os, "geteuid") and os.geteuid() == 0
 WEIGHTS = Path(__file__).parents[1] / "weights" / "street-seg.safetensors"

@@ -17,9 +17,10 @@ from dffcli.bench.result import BenchResult
 from dffcli.bench.run import bench
 from dffcli.bench.tables import to_csv, to_markdown
 from dffcli.bench.verdict import verdicts
+from dffcli.categories import Category
+from dffcli.core.types import Features, PreparedImage
 from dffcli.errors import DataError, InputError
 from dffcli.models.registry import BuiltModel
-from dffcli.types import Category, Features, PreparedImage
 from tests.fakes import FakeFlow, FakeModel
 from tests.make_clip import make_clip
 
@@ -141,8 +142,8 @@ def test_a_single_picture_cannot_be_compared(tmp_path: Path, model: SlowModel) -
 
 
 def test_masks_of_the_frames_are_ground_truth(clip: str, model: SlowModel, tmp_path: Path) -> None:
-    from dffcli.io.reader import open_source
-    from dffcli.outputs.masks import cv2
+    from dffcli.formats.masks import cv2
+    from dffcli.video.reader import open_source
 
     with open_source(clip) as source:
         for frame in source:
@@ -157,7 +158,7 @@ def test_masks_of_the_frames_are_ground_truth(clip: str, model: SlowModel, tmp_p
 
 
 def test_ground_truth_of_other_frames_is_an_error(clip: str, model: SlowModel, tmp_path: Path) -> None:
-    from dffcli.outputs.masks import cv2
+    from dffcli.formats.masks import cv2
 
     for number in (0, 900):
         cv2.imwrite(str(tmp_path / f"{number:04d}.png"), np.full((64, 64), 255, np.uint8))

@@ -7,11 +7,11 @@ import pytest
 
 from dffcli.bench.flow_suite import flow_errors, propagation
 from dffcli.bench.plan import BenchPlan
-from dffcli.bench.scene import Scene, standard_scene
 from dffcli.bench.suite import run_suite, suite_markdown
+from dffcli.core.types import FlowField, Frame, PreparedImage
 from dffcli.errors import InputError
+from dffcli.evaluation.scene import Scene, standard_scene
 from dffcli.flow import build_flow
-from dffcli.types import FlowField, Frame, PreparedImage
 from tests.bench.test_run import SlowModel, build
 
 

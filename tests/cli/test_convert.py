@@ -5,8 +5,8 @@ from pathlib import Path
 import pytest
 
 from dffcli.cli import main
-from dffcli.types import Task
-from tests.outputs.samples import box_records, sequence_of, write
+from dffcli.core.types import Task
+from tests.formats.samples import box_records, sequence_of, write
 
 
 @pytest.fixture

@@ -8,13 +8,13 @@ import numpy as np
 import pytest
 import torch
 
+from dffcli.categories import STREET_OBJECTS
 from dffcli.cli import main
 from dffcli.flow.light import LightFlowNet
 from dffcli.flow.light_file import export_light_flow
-from dffcli.models import street_det_model
-from dffcli.models.labels import STREET_OBJECTS
-from dffcli.models.street import StreetShape
-from dffcli.models.street_det import StreetDetector
+from dffcli.models.street import detector_model
+from dffcli.models.street.detector import StreetDetector
+from dffcli.models.street.network import StreetShape
 
 SMALL = StreetShape(stem=8, widths=(8, 16, 16, 16), depths=(1, 1, 1, 1))
 
@@ -24,7 +24,7 @@ def small_network(tmp_path: Path) -> Path:
     torch.manual_seed(0)
     path = tmp_path / "small.safetensors"
     network = StreetDetector(classes=6, shape=SMALL, width=16, box_width=16)
-    street_det_model.export(path, network, categories=STREET_OBJECTS, input_size=64)
+    detector_model.export(path, network, categories=STREET_OBJECTS, input_size=64)
     return path
 
 
@@ -68,7 +68,7 @@ def test_train_resume_measure_and_use(
     assert main([*arguments, "--steps", "2"]) == 0
     network = run / "network.safetensors"
     assert "dff detect VIDEO --model street-det --weights" in capsys.readouterr().out
-    built = street_det_model.build("street-det", weights=network)
+    built = detector_model.build("street-det", weights=network)
     assert [(category.id, category.name) for category in built.model.categories] == [(5, "square")]
     assert main([*arguments, "--steps", "3", "--resume"]) == 0
     records = [json.loads(line) for line in (run / "log.jsonl").read_text().splitlines()]

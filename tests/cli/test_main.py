@@ -15,7 +15,7 @@ import pytest
 from dffcli.cli import main
 from dffcli.cli.annotate import default_output, make_config
 from dffcli.cli.options import ScheduleName, parse_seconds
-from dffcli.types import Task
+from dffcli.core.types import Task
 from tests.make_clip import make_clip
 
 

@@ -6,11 +6,11 @@ from pathlib import Path
 import pytest
 import torch
 
+from dffcli.categories import CAMVID
 from dffcli.cli import main
 from dffcli.flow.light import LightFlowNet
 from dffcli.flow.light_file import export_light_flow
-from dffcli.models import street_model
-from dffcli.models.labels import CAMVID
+from dffcli.models.street import segmenter_model
 from tests.training.tiny import tiny_segmenter, write_camvid
 
 
@@ -23,7 +23,7 @@ def data(tmp_path: Path) -> Path:
 @pytest.fixture
 def small_network(tmp_path: Path) -> Path:
     path = tmp_path / "small.safetensors"
-    street_model.export(path, tiny_segmenter(3), categories=CAMVID[:3], like=(64, 80))
+    segmenter_model.export(path, tiny_segmenter(3), categories=CAMVID[:3], like=(64, 80))
     return path
 
 
@@ -40,7 +40,7 @@ def test_train_resume_and_use(
     assert {path.name for path in run.iterdir()} == {
         "checkpoint.pt", "log.jsonl", "losses.png", "network.safetensors",
     }  # fmt: skip
-    built = street_model.build("street-seg", weights=run / "network.safetensors")
+    built = segmenter_model.build("street-seg", weights=run / "network.safetensors")
     assert [category.name for category in built.model.categories] == ["sky", "ground", "box"]
     assert main([*command, "--steps", "3"]) == 1
     assert "holds a training run already" in capsys.readouterr().err

@@ -7,10 +7,11 @@ import cv2
 import numpy as np
 import pytest
 
+from dffcli.categories import Category
 from dffcli.cli import main
 from dffcli.cli.window import Window
+from dffcli.core.types import Frame, FrameResult, KeyReason, SegmentationMap, SourceInfo
 from dffcli.errors import OutputError
-from dffcli.types import Category, Frame, FrameResult, KeyReason, SegmentationMap, SourceInfo
 from tests.make_clip import make_clip
 
 INFO = SourceInfo("clip.mp4", (20, 30), Fraction(1, 25))

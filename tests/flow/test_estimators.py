@@ -10,10 +10,10 @@ import numpy as np
 import pytest
 import torch
 
+from dffcli.core.types import FlowField, Frame, PreparedImage
 from dffcli.errors import ModelError
 from dffcli.flow import FLOWS, build_flow
 from dffcli.flow.grey import grey_picture, turned_round
-from dffcli.types import FlowField, Frame, PreparedImage
 
 CLASSICAL = ("dis", "dis-fast", "dis-fine", "farneback")
 

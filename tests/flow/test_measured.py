@@ -8,8 +8,8 @@ from fractions import Fraction
 import numpy as np
 import torch
 
+from dffcli.core.types import Float32Array, FlowField, Frame, PreparedImage
 from dffcli.flow.measured import MeasuredFlow
-from dffcli.types import Float32Array, FlowField, Frame, PreparedImage
 
 SHIFT = 8  # pixels
 

@@ -16,11 +16,11 @@ from tempfile import TemporaryDirectory
 
 sys.path.insert(0, str(Path(__file__).parents[2]))
 
+from dffcli.core.types import Task
 from dffcli.errors import DFFError
-from dffcli.outputs.convert import read_annotations
-from dffcli.outputs.reading import Given
-from dffcli.types import Task
-from tests.outputs.samples import box_records, map_records, sequence_of, write
+from dffcli.formats.convert import read_annotations
+from dffcli.formats.reading import Given
+from tests.formats.samples import box_records, map_records, sequence_of, write
 
 SECONDS = 20.0
 HOSTILE = (b"-1", b"0", b"1e999", b"NaN", b"null", b"99999999999999999999", b'"x"', b"[]", b"{}", b"1.5", b"true", b"")

@@ -7,14 +7,14 @@ import numpy as np
 import pytest
 import torch
 
+from dffcli.categories import Category
 from dffcli.errors import DataError
-from dffcli.models.street import StreetShape
-from dffcli.models.street_det import StreetDetector
+from dffcli.evaluation.detection_data import BoxLabels, DetectionData, LabelledFrame, LabelledSequence
+from dffcli.models.street.detector import StreetDetector
+from dffcli.models.street.network import StreetShape
 from dffcli.training.detect import DetectionSet, DetectObjective, DetectSettings, PictureSizes
 from dffcli.training.detection_augment import Augmentation, LabelWeights, Sample, mirrored
-from dffcli.training.detection_data import BoxLabels, DetectionData, LabelledFrame, LabelledSequence
 from dffcli.training.fit import FitSettings, fit
-from dffcli.types import Category
 
 PAIR = (Category(1, "square", (255, 0, 0)), Category(2, "disc", (0, 255, 0)))
 SMALL = StreetShape(stem=8, widths=(8, 16, 16, 16), depths=(1, 1, 1, 1))

@@ -3,7 +3,7 @@
 import pytest
 import torch
 
-from dffcli.models.street_det import BINS, place_centres
+from dffcli.models.street.detector import BINS, place_centres
 from dffcli.training.detection_loss import (
     AlignedAssigner,
     DetectionLoss,

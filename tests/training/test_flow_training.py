@@ -8,11 +8,13 @@ import numpy as np
 import pytest
 import torch
 
+from dffcli.core.types import Frame, PreparedImage
 from dffcli.errors import DataError, WeightsError
+from dffcli.evaluation.segment_data import as_video, camvid_split
 from dffcli.flow import build_flow
 from dffcli.flow.light import LightFlow, LightFlowNet, compare, grey_input
 from dffcli.flow.light_file import export_light_flow, load_light_flow
-from dffcli.models.street_model import export
+from dffcli.models.street.segmenter_model import export
 from dffcli.training.fit import FitSettings, fit
 from dffcli.training.flow_objective import FlowObjective
 from dffcli.training.flow_pairs import MotionRange, make_pair
@@ -20,8 +22,6 @@ from dffcli.training.joint import JointObjective, JointSegmenter, with_scale
 from dffcli.training.log import read_log
 from dffcli.training.objective import Batch
 from dffcli.training.segment import PictureSet, SegmentSettings
-from dffcli.training.segment_data import as_video, camvid_split
-from dffcli.types import Frame, PreparedImage
 from tests.training.tiny import tiny_segmenter, write_camvid, write_image
 
 

@@ -10,18 +10,18 @@ import numpy as np
 import pytest
 import torch
 
+from dffcli.categories import IMAGENET_VID
 from dffcli.cli import main
 from dffcli.errors import DataError, ModelError, WeightsError
-from dffcli.models.labels import IMAGENET_VID
+from dffcli.evaluation.detection_data import BoxLabels, DetectionData, LabelledFrame, LabelledSequence
+from dffcli.evaluation.segment_data import LabelledPicture, as_video
 from dffcli.models.paper import build as paper_build
 from dffcli.models.paper.prepare import MSRA_MEAN, InputRule
 from dffcli.models.registry import build_model
-from dffcli.training.detection_data import BoxLabels, DetectionData, LabelledFrame, LabelledSequence
 from dffcli.training.fit import FitSettings, fit, learning_rate_at
 from dffcli.training.paper_detect import PaperDetectObjective, PaperDetectSettings
 from dffcli.training.paper_pairs import carried_features, draw_pair
 from dffcli.training.paper_segment import PaperSegmentObjective, PaperSegmentSettings
-from dffcli.training.segment_data import LabelledPicture, as_video
 from tests.models.paper.tiny import pictures, tiny_deeplab, tiny_faster_rcnn, tiny_rfcn
 
 RULE = InputRule(160, 240, MSRA_MEAN)

@@ -6,17 +6,17 @@ import numpy as np
 import pytest
 import torch
 
+from dffcli.categories import CAMVID
+from dffcli.core.schedule import FixedInterval
 from dffcli.errors import DataError, ShapeError
+from dffcli.evaluation.segment_data import as_video, camvid_split
+from dffcli.evaluation.segment_eval import score_snippets, score_stills, score_video
+from dffcli.evaluation.segment_metrics import class_ious, confusion, mean_iou
 from dffcli.flow.hold import HoldFlow
-from dffcli.models.labels import CAMVID
-from dffcli.models.street_model import StreetSegmentationModel
-from dffcli.schedule import FixedInterval
+from dffcli.models.street.segmenter_model import StreetSegmentationModel
 from dffcli.training.augment import IGNORE, ViewRange, apply_view, apply_view_to_mask, random_colors, random_view
 from dffcli.training.fit import FitSettings, fit
 from dffcli.training.segment import PictureSet, SegmentObjective, SegmentSettings, class_weights, overlap_loss
-from dffcli.training.segment_data import as_video, camvid_split
-from dffcli.training.segment_eval import score_snippets, score_stills, score_video
-from dffcli.training.segment_metrics import class_ious, confusion, mean_iou
 from tests.training.tiny import scene, tiny_segmenter, write_camvid
 
 

@@ -8,7 +8,7 @@ import cv2
 import numpy as np
 import torch
 
-from dffcli.models.street import StreetSegmenter, StreetShape
+from dffcli.models.street.network import StreetSegmenter, StreetShape
 
 SHAPE = StreetShape(stem=8, widths=(8, 8, 16, 16), depths=(1, 1, 1, 1))
 

@@ -11,14 +11,14 @@ from time import perf_counter
 import numpy as np
 import torch
 
-from dffcli.bench.scene import Scene
-from dffcli.engine import Engine
-from dffcli.models.labels import CAMVID
-from dffcli.protocols import FlowEstimator
-from dffcli.schedule import FixedInterval
-from dffcli.training.segment_metrics import confusion, mean_iou
-from dffcli.types import Category, Features, FlowField, Frame, PreparedImage, SegmentationMap, Task
-from dffcli.warp import resize_displacement
+from dffcli.categories import CAMVID, Category
+from dffcli.core.engine import Engine
+from dffcli.core.protocols import FlowEstimator
+from dffcli.core.schedule import FixedInterval
+from dffcli.core.types import Features, FlowField, Frame, PreparedImage, SegmentationMap, Task
+from dffcli.core.warp import resize_displacement
+from dffcli.evaluation.scene import Scene
+from dffcli.evaluation.segment_metrics import confusion, mean_iou
 
 GAPS = (1, 5, 10)  # frames between key and current frame
 KEYS_EVERY = 12  # frames: where end-point errors are taken

@@ -12,14 +12,14 @@ from time import perf_counter
 from typing import TypeVar
 
 from dffcli.bench.plan import Variant
-from dffcli.engine import Engine
-from dffcli.io.prefetch import prefetch, queue_depth, write_behind
-from dffcli.io.reader import open_source
-from dffcli.io.writer import VideoWriter
-from dffcli.outputs.overlay import Overlay
-from dffcli.protocols import FlowEstimator, VideoModel
-from dffcli.timing import Stopwatch, TimedFlow, TimedModel, TimedWarp
-from dffcli.types import Frame, FrameResult
+from dffcli.core.engine import Engine
+from dffcli.core.protocols import FlowEstimator, VideoModel
+from dffcli.core.timing import Stopwatch, TimedFlow, TimedModel, TimedWarp
+from dffcli.core.types import Frame, FrameResult
+from dffcli.render.overlay import Overlay
+from dffcli.video.prefetch import prefetch, queue_depth, write_behind
+from dffcli.video.reader import open_source
+from dffcli.video.writer import VideoWriter
 
 T = TypeVar("T")
 

@@ -6,11 +6,11 @@ import math
 from dataclasses import dataclass
 from pathlib import Path
 
+from dffcli.core.protocols import Schedule
+from dffcli.core.schedule import MAX_INTERVAL, PATIENCE, Adaptive, FixedInterval
+from dffcli.core.types import Task
 from dffcli.errors import ModelError
 from dffcli.models.registry import Weights, model_entries
-from dffcli.protocols import Schedule
-from dffcli.schedule import MAX_INTERVAL, PATIENCE, Adaptive, FixedInterval
-from dffcli.types import Task
 
 INTERVALS = (1, 2, 5, 10, 20)  # frames
 FRAMES = 100  # measured for each variant
@@ -80,7 +80,8 @@ class BenchPlan:
         causal: also the causal form, beside the two-sided one.
         weights: which weights to load.
         device: "auto", "cpu", "cuda", "cuda:1", "mps".
-        runtime: what runs the feature networks, per-frame evaluation's too; one of `dffcli.models.runtimes.RUNTIMES`.
+        runtime: what runs the feature networks, per-frame evaluation's too; one of
+            `dffcli.models.weights.runtimes.RUNTIMES`.
         frames: how many are measured for each variant.
         ground_truth: masks or boxes to judge by.
         end_to_end: also measure the whole way from file to file.

@@ -8,23 +8,23 @@ from contextlib import ExitStack
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 
-from dffcli.bench.judge import Judge, make_judge
 from dffcli.bench.lanes import NetworkLane, PipelineLane
 from dffcli.bench.machine import describe_machine
 from dffcli.bench.memory import measure_memory
 from dffcli.bench.plan import BenchPlan, Variant, turn_length
 from dffcli.bench.result import FILE_STAGES, NETWORK_STAGES, BenchResult, Latency, Speed, VariantResult
 from dffcli.bench.shelf import Shelf
-from dffcli.bench.truth import Truth, read_truth
-from dffcli.engine import Engine
+from dffcli.core.engine import Engine
+from dffcli.core.protocols import FlowEstimator
+from dffcli.core.schedule import MAX_INTERVAL, FixedInterval
+from dffcli.core.types import Frame, FrameResult
 from dffcli.errors import DataError, InputError
-from dffcli.io.reader import open_source
+from dffcli.evaluation.judge import Judge, make_judge
+from dffcli.evaluation.truth import Truth, read_truth
 from dffcli.models.registry import BuiltModel, build_model
-from dffcli.models.runtimes import use_runtime
-from dffcli.pipeline import choose_flow, keeper, resolve_device
-from dffcli.protocols import FlowEstimator
-from dffcli.schedule import MAX_INTERVAL, FixedInterval
-from dffcli.types import Frame, FrameResult
+from dffcli.models.weights.runtimes import use_runtime
+from dffcli.run.runner import choose_flow, keeper, resolve_device
+from dffcli.video.reader import open_source
 
 WARM_UP = 3  # frames, the middle one propagated
 MEMORY_BEGINS = 0.8  # of the whole: a process for each variant, which takes seconds to start

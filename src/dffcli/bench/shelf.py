@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections import deque
 from collections.abc import Iterator
 
-from dffcli.types import Frame
+from dffcli.core.types import Frame
 
 
 class Shelf:

@@ -13,12 +13,12 @@ from dffcli.bench.flow_suite import FlowError, Propagation, flow_errors, propaga
 from dffcli.bench.plan import BenchPlan
 from dffcli.bench.result import BenchResult
 from dffcli.bench.run import Progress, bench, part_of
-from dffcli.bench.scene import Scene, standard_scene
-from dffcli.bench.scene_files import write_clip, write_truth
 from dffcli.bench.tables import Rows, markdown_table
 from dffcli.errors import InputError, ModelError
-from dffcli.io.reader import open_source
-from dffcli.pipeline import named_flow
+from dffcli.evaluation.scene import Scene, standard_scene
+from dffcli.evaluation.scene_files import write_clip, write_truth
+from dffcli.run.runner import named_flow
+from dffcli.video.reader import open_source
 
 CLIP_NAME = "clip.mp4"
 MODELS_BEGIN = 0.15  # of the whole, after the clip and the flows

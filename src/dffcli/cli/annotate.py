@@ -13,21 +13,21 @@ from dffcli.cli.batch import find_videos, outputs_for, run_batch
 from dffcli.cli.console import Console, print_report
 from dffcli.cli.options import ScheduleName, parse_seconds, parse_weights, split_names
 from dffcli.cli.window import Window
+from dffcli.core.types import FrameResult, SourceInfo, Task
 from dffcli.errors import VideoDecodeError
-from dffcli.io.atomic import atomic_path, writing
-from dffcli.models.downloads import reporting
+from dffcli.files.atomic import atomic_path, writing
+from dffcli.formats.sink import OutputOptions
 from dffcli.models.registry import BuiltModel
-from dffcli.outputs.sink import OutputOptions
-from dffcli.pipeline import Progress, RunConfig, annotate
-from dffcli.report import RunReport
-from dffcli.types import FrameResult, SourceInfo, Task
+from dffcli.models.weights.downloads import reporting
+from dffcli.run.report import RunReport
+from dffcli.run.runner import Progress, RunConfig, annotate
 
 
 def run(task: Task, **options: Any) -> None:
     """Annotate, show progress and the summary, write the report.
 
     Raises:
-        DFFError: as `dffcli.pipeline.annotate`.
+        DFFError: as `dffcli.run.runner.annotate`.
     """
     videos = find_videos(options["source"])
     if videos:

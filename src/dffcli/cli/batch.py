@@ -14,8 +14,8 @@ import typer
 from rich.table import Table
 
 from dffcli.errors import DFFError, InputError
-from dffcli.outputs.kinds import FORMATS
-from dffcli.report import RunReport
+from dffcli.formats.registry import FORMATS
+from dffcli.run.report import RunReport
 
 VIDEO_SUFFIXES = (".mp4", ".mkv", ".mov", ".webm", ".avi", ".m4v", ".mpg", ".mpeg", ".ts", ".m2ts", ".wmv", ".flv")
 

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from dffcli.cli import options as o
-from dffcli.types import Task
+from dffcli.core.types import Task
 
 if TYPE_CHECKING:
     from dffcli.bench.plan import BenchPlan
@@ -151,7 +151,7 @@ def make_plan(options: dict[str, Any]) -> BenchPlan:
     from dffcli.bench.plan import BenchPlan
     from dffcli.bench.suite import suite_models
     from dffcli.models.registry import find_entry, model_entries
-    from dffcli.pipeline import DEFAULT_MODELS
+    from dffcli.run.runner import DEFAULT_MODELS
 
     task: Task | None = options["task"]
     named = o.split_names(options["models"] or "")
@@ -200,7 +200,7 @@ def write(result: BenchResult, suite: SuiteResult | None, folder: Path) -> list[
     from dffcli.bench.plots import save_plots
     from dffcli.bench.suite import suite_markdown
     from dffcli.bench.tables import to_csv, to_markdown
-    from dffcli.io.atomic import atomic_path, writing
+    from dffcli.files.atomic import atomic_path, writing
 
     content = json.dumps((suite or result).to_json(), indent=2) + "\n"
     page = to_markdown(result, more="" if suite is None else suite_markdown(suite))

@@ -18,10 +18,10 @@ from rich.progress import (
 )
 from rich.table import Table
 
+from dffcli.core.types import FrameResult, SourceInfo
 from dffcli.models.registry import BuiltModel
-from dffcli.pipeline import Progress as RunProgress
-from dffcli.report import RunReport
-from dffcli.types import FrameResult, SourceInfo
+from dffcli.run.report import RunReport
+from dffcli.run.runner import Progress as RunProgress
 
 MEGABYTE = 1e6  # bytes
 PLAIN_EVERY_SECONDS = 10.0  # between lines where there is no terminal to draw in

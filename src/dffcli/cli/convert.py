@@ -40,9 +40,9 @@ def register(app: typer.Typer) -> None:
 
         [bold]dff convert boxes.json boxes.xml[/bold]    [bold]dff convert boxes.xml labels/ --format yolo[/bold]
         """
-        from dffcli.outputs.convert import convert as run
-        from dffcli.outputs.reading import Given as Known
-        from dffcli.outputs.sink import OutputOptions
+        from dffcli.formats.convert import convert as run
+        from dffcli.formats.reading import Given as Known
+        from dffcli.formats.sink import OutputOptions
 
         known = Known(None if size is None else parse_size(size), None if rate is None else o.parse_rate(rate))
         options = OutputOptions(format=format, overwrite=overwrite, mask_ids=mask_ids.value)

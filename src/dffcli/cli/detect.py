@@ -7,7 +7,7 @@ from typing import Annotated
 import typer
 
 from dffcli.cli import options as o
-from dffcli.types import Task
+from dffcli.core.types import Task
 
 ScoreThreshold = Annotated[
     float, typer.Option(min=0.0, max=1.0, rich_help_panel=o.WHAT, help="Drop boxes with a lower score.")

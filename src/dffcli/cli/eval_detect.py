@@ -13,8 +13,8 @@ from dffcli.cli import options as o
 from dffcli.cli.train_detect import SOURCE_HELP
 
 if TYPE_CHECKING:
-    from dffcli.protocols import Schedule
-    from dffcli.training.detection_metrics import DetectionReport
+    from dffcli.core.protocols import Schedule
+    from dffcli.evaluation.detection_metrics import DetectionReport
 
 Source = Annotated[
     str,
@@ -58,14 +58,14 @@ def eval_detect(
     """
     import json
 
-    from dffcli.engine import Engine
+    from dffcli.core.engine import Engine
+    from dffcli.core.schedule import PATIENCE, Adaptive, FixedInterval
+    from dffcli.core.types import Task
+    from dffcli.evaluation.detection_eval import category_names, run_over, translated
+    from dffcli.evaluation.detection_metrics import judge
+    from dffcli.evaluation.detection_source import parse_detection_source
     from dffcli.models.registry import build_model
-    from dffcli.pipeline import choose_flow, resolve_device
-    from dffcli.schedule import PATIENCE, Adaptive, FixedInterval
-    from dffcli.training.detection_eval import category_names, run_over, translated
-    from dffcli.training.detection_metrics import judge
-    from dffcli.training.detection_source import parse_detection_source
-    from dffcli.types import Task
+    from dffcli.run.runner import choose_flow, resolve_device
 
     wanted = o.parse_intervals(intervals)
     data = parse_detection_source(source).read()

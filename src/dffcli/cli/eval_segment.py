@@ -11,7 +11,7 @@ import typer
 from dffcli.cli import options
 
 if TYPE_CHECKING:
-    from dffcli.training.segment_eval import SegmentScore
+    from dffcli.evaluation.segment_eval import SegmentScore
 
 Source = Annotated[
     str,
@@ -56,12 +56,12 @@ def eval_segment(
     """
     import json
 
+    from dffcli.core.schedule import Adaptive, FixedInterval
+    from dffcli.core.types import Task
+    from dffcli.evaluation import segment_eval
+    from dffcli.evaluation.segment_source import parse_source
     from dffcli.models.registry import build_model
-    from dffcli.pipeline import DEFAULT_MODELS, choose_flow, resolve_device
-    from dffcli.schedule import Adaptive, FixedInterval
-    from dffcli.training import segment_eval
-    from dffcli.training.segment_source import parse_source
-    from dffcli.types import Task
+    from dffcli.run.runner import DEFAULT_MODELS, choose_flow, resolve_device
 
     wanted = options.parse_intervals(intervals)
     where = parse_source(source)

@@ -7,13 +7,13 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from dffcli.types import Task
+from dffcli.core.types import Task
 
 if TYPE_CHECKING:
     from rich.console import Console
 
-    from dffcli.models.inventory import WeightsItem
     from dffcli.models.registry import ModelEntry
+    from dffcli.models.weights.inventory import WeightsItem
 
 MEGABYTE = 1e6  # bytes
 
@@ -34,8 +34,8 @@ def register(app: typer.Typer) -> None:
         """
         from rich.console import Console
 
-        from dffcli.models.inventory import item_of
         from dffcli.models.registry import find_entry, model_entries
+        from dffcli.models.weights.inventory import item_of
 
         chosen = [find_entry(one) for one in name] if name else list(model_entries().values())
         rows = [(entry, item_of(entry)) for entry in chosen if task is None or entry.task is task]
@@ -67,7 +67,7 @@ def _megabytes(entry: ModelEntry, item: WeightsItem | None) -> str:
 
 
 def _facts(entry: ModelEntry, item: WeightsItem | None) -> dict[str, object]:
-    from dffcli.models.labels import CATEGORY_SETS
+    from dffcli.categories import CATEGORY_SETS
 
     return {
         "name": entry.name,
@@ -89,7 +89,7 @@ def _facts(entry: ModelEntry, item: WeightsItem | None) -> dict[str, object]:
 def _list(console: Console, rows: list[tuple[ModelEntry, WeightsItem | None]]) -> None:
     from rich.table import Table
 
-    from dffcli.models.labels import CATEGORY_SETS
+    from dffcli.categories import CATEGORY_SETS
 
     table = Table(box=None, padding=(0, 2, 0, 0))
     for header in ("model", "task", "classes", "weights", "MB", "accuracy"):
@@ -109,7 +109,7 @@ def _describe(console: Console, entry: ModelEntry, item: WeightsItem | None) -> 
     from rich.markup import escape
     from rich.table import Table
 
-    from dffcli.models.labels import CATEGORY_SETS
+    from dffcli.categories import CATEGORY_SETS
 
     console.print(f"[bold]{entry.name}[/bold]")
     table = Table(box=None, show_header=False, padding=(0, 2, 0, 2))

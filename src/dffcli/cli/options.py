@@ -174,7 +174,7 @@ MaxPixels = Annotated[
         min=1, metavar="N", rich_help_panel=WHAT, help="Refuse larger pictures: a small file can claim gigabytes."
     ),
 ]
-MAX_PIXELS = 8192 * 8192  # as `dffcli.io.source.MAX_PIXELS`, which is not imported for the sake of a quick --help
+MAX_PIXELS = 8192 * 8192  # as `dffcli.video.source.MAX_PIXELS`, which is not imported for the sake of a quick --help
 MaskIdsOption = Annotated[
     MaskIdsName,
     typer.Option(

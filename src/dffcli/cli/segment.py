@@ -5,7 +5,7 @@ from __future__ import annotations
 import typer
 
 from dffcli.cli import options as o
-from dffcli.types import Task
+from dffcli.core.types import Task
 
 
 def register(app: typer.Typer) -> None:

@@ -12,9 +12,9 @@ from dffcli.cli.options import split_names
 from dffcli.cli.train_segment import JOINT, FlowInit, Freeze, FrozenPart
 
 if TYPE_CHECKING:
-    from dffcli.training.detection_data import DetectionData
+    from dffcli.categories import Category
+    from dffcli.evaluation.detection_data import DetectionData
     from dffcli.training.objective import Objective
-    from dffcli.types import Category
 
 DATA = "What to learn from"
 SOURCE_HELP = (
@@ -126,13 +126,13 @@ def train_detect(
     chosen = dict(locals())
     import torch
 
+    from dffcli.evaluation.detection_source import parse_detection_source
+    from dffcli.files.network_file import bundled_file
     from dffcli.flow.light_file import export_light_flow, load_light_flow
-    from dffcli.models import street_det_model
-    from dffcli.models.street_det import StreetDetector
-    from dffcli.network_file import bundled_file
+    from dffcli.models.street import detector_model
+    from dffcli.models.street.detector import StreetDetector
     from dffcli.training.detect import DetectionSet, DetectObjective, DetectSettings, PictureSizes
     from dffcli.training.detection_augment import LabelWeights
-    from dffcli.training.detection_source import parse_detection_source
     from dffcli.training.joint_detect import JointDetectObjective, JointDetector
 
     sources = [parse_detection_source(text) for text in data]
@@ -150,7 +150,7 @@ def train_detect(
     if init is None:
         network = StreetDetector(classes=len(categories))
     else:
-        network = street_det_model.start_from(init, categories=categories)
+        network = detector_model.start_from(init, categories=categories)
     single = DetectObjective(network, categories=categories, sets=sets, validation=validation, settings=settings)
     objective: Objective = single
     if max_offset:
@@ -166,7 +166,7 @@ def train_detect(
         flow_target = target.with_name("flow.safetensors")
         export_light_flow(flow_target, learned.flow)
         learned, advice = learned.detector, f"{advice} --flow {flow_target}"
-    street_det_model.export(
+    detector_model.export(
         target, cast(StreetDetector, learned), categories=categories, input_size=input_size, steps=result.step
     )
     if not quiet:
@@ -175,8 +175,7 @@ def train_detect(
 
 def choose_categories(classes: str | None, data: DetectionData) -> tuple[Category, ...]:
     """What to find: a known set, names that the data has, or all that it has."""
-    from dffcli.models.labels import CATEGORY_SETS
-    from dffcli.types import Category
+    from dffcli.categories import CATEGORY_SETS, Category
 
     if classes is not None and classes in CATEGORY_SETS:
         return CATEGORY_SETS[classes]

@@ -56,10 +56,10 @@ def train_flow(
     chosen = dict(locals())
     import torch
 
+    from dffcli.evaluation.segment_data import images_in
     from dffcli.flow.light import LightFlowNet
     from dffcli.flow.light_file import export_light_flow, load_light_flow
     from dffcli.training.flow_objective import FlowObjective
-    from dffcli.training.segment_data import images_in
 
     torch.manual_seed(seed)
     module = load_light_flow(init) if init else LightFlowNet()

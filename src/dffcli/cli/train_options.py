@@ -14,9 +14,9 @@ import typer
 from dffcli.cli.options import split_names
 
 if TYPE_CHECKING:
+    from dffcli.categories import Category
     from dffcli.training.fit import FitResult, StepReport
     from dffcli.training.objective import Objective
-    from dffcli.types import Category
 
 LEARN, RUN = "How to learn", "The run"
 
@@ -99,8 +99,7 @@ def parse_size(text: str) -> tuple[int, int]:
 
 def parse_categories(text: str) -> tuple[Category, ...]:
     """Classes from the name of a known set, or from names between commas: the first is id 0 in the masks, and so on."""
-    from dffcli.models.labels import CATEGORY_SETS
-    from dffcli.types import Category
+    from dffcli.categories import CATEGORY_SETS, Category
 
     known = {name: items for name, items in CATEGORY_SETS.items() if items[0].id == 0}
     if text in known:
@@ -149,7 +148,7 @@ def fit_as_asked(objective: Objective, chosen: dict[str, Any]) -> FitResult:
         objective: what to minimise.
         chosen: the command's arguments by name.
     """
-    from dffcli.pipeline import resolve_device
+    from dffcli.run.runner import resolve_device
     from dffcli.training.fit import FitSettings, fit
 
     settings = FitSettings(

@@ -83,11 +83,11 @@ def train_rfcn(
     quiet: options.QuietOption = False,
 ) -> None:
     """Train the paper's detector, its flow network and its scale field together, as the released code does."""
-    from dffcli.models.labels import IMAGENET_VID
+    from dffcli.categories import IMAGENET_VID
+    from dffcli.evaluation.detection_readers import read_detection_data
     from dffcli.models.paper.build import new_network
     from dffcli.models.paper.prepare import VID
     from dffcli.models.paper.rfcn import RfcnNetwork
-    from dffcli.training.detection_readers import read_detection_data
     from dffcli.training.paper_detect import PaperDetectObjective, PaperDetectSettings
 
     network = new_network(model, starts=init or [], seed=seed)
@@ -138,11 +138,11 @@ def train_deeplab(
     quiet: options.QuietOption = False,
 ) -> None:
     """Train the paper's segmenter, its flow network and its scale field together."""
+    from dffcli.evaluation.segment_source import parse_source
     from dffcli.models.paper.build import new_network
     from dffcli.models.paper.deeplab import DeeplabNetwork
     from dffcli.models.paper.prepare import CITYSCAPES
     from dffcli.training.paper_segment import PaperSegmentObjective, PaperSegmentSettings
-    from dffcli.training.segment_source import parse_source
 
     network = new_network(model, starts=init or [], seed=seed)
     if not isinstance(network, DeeplabNetwork):
@@ -199,7 +199,7 @@ def _fit(
     quiet: bool,
 ) -> None:
     from dffcli.models.paper.importing import save_trained
-    from dffcli.pipeline import resolve_device
+    from dffcli.run.runner import resolve_device
     from dffcli.training.fit import fit
 
     with options.follow(steps=settings.steps, quiet=quiet) as on_step:

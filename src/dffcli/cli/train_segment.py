@@ -11,9 +11,9 @@ import typer
 from dffcli.cli import train_options as options
 
 if TYPE_CHECKING:
+    from dffcli.evaluation.segment_source import PictureSource
     from dffcli.training.objective import Objective
     from dffcli.training.segment import PictureSet
-    from dffcli.training.segment_source import PictureSource
 
 DATA = "What to learn from"
 
@@ -138,14 +138,14 @@ def train_segment(
     chosen = dict(locals())
     import torch
 
+    from dffcli.evaluation.segment_source import parse_source
+    from dffcli.files.network_file import bundled_file
     from dffcli.flow.light_file import export_light_flow, load_light_flow
-    from dffcli.models import street_model
-    from dffcli.models.street import StreetSegmenter, with_classes
-    from dffcli.network_file import bundled_file
+    from dffcli.models.street import segmenter_model
+    from dffcli.models.street.network import StreetSegmenter, with_classes
     from dffcli.training.augment import ViewRange
     from dffcli.training.joint import JointObjective, JointSegmenter
     from dffcli.training.segment import SegmentObjective, SegmentSettings, class_weights
-    from dffcli.training.segment_source import parse_source
 
     categories = options.parse_categories(classes)
     like = options.parse_size(input_size)
@@ -165,7 +165,7 @@ def train_segment(
     torch.manual_seed(seed)
     module = StreetSegmenter(classes=len(categories))
     if init is not None:
-        module = with_classes(street_model.load_module(init), len(categories))
+        module = with_classes(segmenter_model.load_module(init), len(categories))
     objective: Objective
     if max_offset:
         flow = load_light_flow(flow_init or bundled_file("light-flow")[0])
@@ -181,7 +181,7 @@ def train_segment(
         flow_target = target.with_name("flow.safetensors")
         export_light_flow(flow_target, trained.flow)
         trained, advice = trained.segmenter, f"{advice} --flow {flow_target}"
-    street_model.export(target, trained, categories=categories, like=like, steps=result.step)
+    segmenter_model.export(target, trained, categories=categories, like=like, steps=result.step)
     if not quiet:
         typer.echo(f"{target}: the network after {result.step} steps; try  {advice}")
 

@@ -9,8 +9,8 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 if TYPE_CHECKING:
-    from dffcli.models.inventory import WeightsItem
     from dffcli.models.paper.checkpoints import Match
+    from dffcli.models.weights.inventory import WeightsItem
 
 LISTED = 12  # names of each kind that `import` prints
 MEGABYTE = 1e6
@@ -38,7 +38,7 @@ def list_weights() -> None:
     from rich.console import Console
     from rich.table import Table
 
-    from dffcli.models.inventory import inventory
+    from dffcli.models.weights.inventory import inventory
 
     table = Table(box=None, padding=(0, 2, 0, 0))
     for header in ("model", "here", "MB", "where from"):
@@ -57,7 +57,7 @@ def verify(
 ) -> None:
     """Read weights through and hold their SHA-256 against what is known; exit code 1 if any is not as it should be."""
     from dffcli.errors import DFFError
-    from dffcli.models.inventory import find_item, inventory, verify_file
+    from dffcli.models.weights.inventory import find_item, inventory, verify_file
 
     if what:
         items: list[WeightsItem | Path] = [Path(text) if Path(text).exists() else find_item(text) for text in what]
@@ -93,8 +93,8 @@ def fetch(
     from rich.progress import BarColumn, DownloadColumn, Progress, TextColumn, TimeRemainingColumn
 
     from dffcli.errors import WeightsError
-    from dffcli.models import downloads
-    from dffcli.models.inventory import find_item
+    from dffcli.models.weights import downloads
+    from dffcli.models.weights.inventory import find_item
 
     item = find_item(name)
     if item.is_bundled:
@@ -141,8 +141,8 @@ def import_(
 ) -> None:
     """Bring the weights of others under this project's names, and say what was missing, extra or of another shape."""
     from dffcli.errors import WeightsError
-    from dffcli.models.inventory import find_item
     from dffcli.models.paper.importing import import_weights, save_imported
+    from dffcli.models.weights.inventory import find_item
 
     imported = import_weights(files, model=model, pixels=pixels.value)
     for path, match in imported.matches:

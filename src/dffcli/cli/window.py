@@ -9,9 +9,10 @@ from typing import Self
 
 import cv2
 
+from dffcli.categories import Category
+from dffcli.core.types import FrameResult, SourceInfo
 from dffcli.errors import OutputError
-from dffcli.outputs.overlay import Overlay
-from dffcli.types import Category, FrameResult, SourceInfo
+from dffcli.render.overlay import Overlay
 
 CLOSE_KEYS = (27, ord("q"))  # Escape and q
 

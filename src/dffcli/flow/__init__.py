@@ -7,8 +7,8 @@ from difflib import get_close_matches
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from dffcli.core.protocols import FlowEstimator
 from dffcli.errors import ModelError
-from dffcli.protocols import FlowEstimator
 
 if TYPE_CHECKING:
     from torch import nn

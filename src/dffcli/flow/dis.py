@@ -7,8 +7,8 @@ from dataclasses import dataclass
 import cv2
 import numpy as np
 
+from dffcli.core.types import Float32Array, FlowField, PreparedImage, UInt8Array
 from dffcli.flow.grey import field_from_grey, follow, grey_picture, turned_round
-from dffcli.types import Float32Array, FlowField, PreparedImage, UInt8Array
 
 
 @dataclass(frozen=True, slots=True)

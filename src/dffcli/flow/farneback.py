@@ -5,8 +5,8 @@ from __future__ import annotations
 import cv2
 import numpy as np
 
+from dffcli.core.types import FlowField, PreparedImage
 from dffcli.flow.grey import field_from_grey, grey_picture
-from dffcli.types import FlowField, PreparedImage
 
 LONG_SIDE = 320  # pixels
 WINDOW = 15  # pixels

@@ -9,8 +9,8 @@ import cv2
 import numpy as np
 import torch
 
-from dffcli.reduce import reduced
-from dffcli.types import Float32Array, FlowField, PreparedImage, UInt8Array
+from dffcli.core.reduce import reduced
+from dffcli.core.types import Float32Array, FlowField, PreparedImage, UInt8Array
 
 SMALLEST_SIDE = 16  # pixels; DIS raises below about 12
 SMOOTH = 2.0  # times smaller: flow does not mind a pixel left out, and this is asked of every frame

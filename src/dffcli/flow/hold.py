@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import numpy as np
 
+from dffcli.core.types import FlowField, PreparedImage
 from dffcli.flow.grey import field_from_grey, grey_picture
-from dffcli.types import FlowField, PreparedImage
 
 LONG_SIDE = 160  # pixels; only to see how far the picture has changed
 

@@ -16,9 +16,9 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
+from dffcli.core.types import FlowField, PreparedImage
+from dffcli.core.warp import resize_displacement, sampling_grid
 from dffcli.flow.grey import grey_picture
-from dffcli.types import FlowField, PreparedImage
-from dffcli.warp import resize_displacement, sampling_grid
 
 LONG_SIDE = 256  # pixels
 STRIDE = 16  # of the coarsest level, pixels

@@ -7,9 +7,9 @@ from pathlib import Path
 from torch import nn
 
 from dffcli.errors import WeightsError
+from dffcli.files.network_file import bundled_file, fill_module, load_network, save_network
 from dffcli.flow.light import LightFlow, LightFlowNet
 from dffcli.flow.measured import MeasuredFlow
-from dffcli.network_file import bundled_file, fill_module, load_network, save_network
 
 KIND = "light-flow"
 

@@ -7,11 +7,11 @@ from dataclasses import dataclass, replace
 import cv2
 import numpy as np
 
+from dffcli.core.protocols import FlowEstimator
+from dffcli.core.types import FlowField, PreparedImage
+from dffcli.core.warp import resize_displacement
 from dffcli.flow.dis import SETTINGS
 from dffcli.flow.grey import grey_mismatch, grey_picture
-from dffcli.protocols import FlowEstimator
-from dffcli.types import FlowField, PreparedImage
-from dffcli.warp import resize_displacement
 
 LONG_SIDE = SETTINGS["dis"].long_side  # so that a mismatch means the same, whatever flow it is of
 

@@ -9,8 +9,8 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
+from dffcli.core.types import FlowField, PreparedImage
 from dffcli.flow.grey import grey_mismatch, grey_picture
-from dffcli.types import FlowField, PreparedImage
 
 LONG_SIDE = 512  # pixels
 SMALLEST_SIDE = 128  # pixels; RAFT's correlation pyramid needs 16 cells at stride 8

@@ -17,8 +17,8 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
+from dffcli.core.types import Float32Array, UInt8Array
 from dffcli.errors import ShapeError
-from dffcli.types import Float32Array, UInt8Array
 
 CELLS_AT_ONCE = 4096  # bounds the memory of one step
 RESIZE_LIMIT = 20_000_000  # classes times pixels up to which every class is resized

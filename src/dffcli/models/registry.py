@@ -8,9 +8,9 @@ from importlib import import_module
 from pathlib import Path
 from typing import Literal
 
+from dffcli.core.protocols import FlowEstimator, VideoModel
+from dffcli.core.types import Task
 from dffcli.errors import ModelError
-from dffcli.protocols import FlowEstimator, VideoModel
-from dffcli.types import Task
 
 Weights = Literal["default", "random"] | Path
 """`default`: the published or bundled ones; `random`: for benchmarking only; a path: a local checkpoint."""
@@ -24,7 +24,7 @@ class ModelEntry:
         name: what `--model` takes.
         task: what it answers.
         builder: `module:function`, called as `function(name, weights=..., device=...) -> BuiltModel`.
-        category_set: the key of its categories in `dffcli.models.labels`.
+        category_set: the key of its categories in `dffcli.categories`.
         cut: where the feature network ends and the task network begins, in a sentence.
         weights_source: where its default weights come from, in words.
         weights_file: file name of the default weights in their folder or cache; None where there are none to be had.
@@ -68,7 +68,7 @@ class BuiltModel:
     flow: FlowEstimator | None = None
 
 
-ENTRY_MODULES = ("dffcli.models.catalog_torchvision", "dffcli.models.catalog_street", "dffcli.models.catalog_paper")
+ENTRY_MODULES = ("dffcli.models.torchvision.catalog", "dffcli.models.street.catalog", "dffcli.models.paper.catalog")
 """Torch-free modules, each with a tuple `ENTRIES`."""
 
 

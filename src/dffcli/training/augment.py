@@ -8,7 +8,7 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from dffcli.types import UInt8Array
+from dffcli.core.types import UInt8Array
 
 IGNORE = 255  # class of a pixel that counts nowhere
 MEAN_COLOR = (124, 116, 104)  # RGB, fills what lies outside the picture

@@ -14,18 +14,19 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor, nn
 
-from dffcli.engine import Engine
+from dffcli.categories import Category
+from dffcli.core.engine import Engine
+from dffcli.core.schedule import FixedInterval
+from dffcli.core.types import UInt8Array
 from dffcli.errors import DataError
+from dffcli.evaluation.detection_data import DetectionData, LabelledFrame, LabelledSequence
+from dffcli.evaluation.detection_eval import evaluate, read_picture, translated
 from dffcli.flow import build_flow
-from dffcli.models.street_det import BINS, STRIDES, StreetDetector, place_centres
-from dffcli.models.street_det_model import StreetDetModel, input_tensor
-from dffcli.schedule import FixedInterval
+from dffcli.models.street.detector import BINS, STRIDES, StreetDetector, place_centres
+from dffcli.models.street.detector_model import StreetDetModel, input_tensor
 from dffcli.training.detection_augment import Augmentation, LabelWeights, Sample
-from dffcli.training.detection_data import DetectionData, LabelledFrame, LabelledSequence
-from dffcli.training.detection_eval import evaluate, read_picture, translated
 from dffcli.training.detection_loss import DetectionLoss, Targets
 from dffcli.training.objective import Batch
-from dffcli.types import Category, UInt8Array
 
 LONG_SIDE = 480  # pixels; larger pictures are reduced to it before they are augmented
 RARE_SHARE = 0.25  # a category that fewer pictures show is shown more often

@@ -9,8 +9,8 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from dffcli.training.detection_data import BoxLabels
-from dffcli.types import Float32Array, UInt8Array
+from dffcli.core.types import Float32Array, UInt8Array
+from dffcli.evaluation.detection_data import BoxLabels
 
 GREY = 114  # what lies around a picture
 MIN_SIDE = 5.0  # input pixels; a smaller object is not taught

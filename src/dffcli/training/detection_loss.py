@@ -8,7 +8,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-from dffcli.models.street_det import BINS, boxes_from_distances
+from dffcli.models.street.detector import BINS, boxes_from_distances
 
 EPSILON = 1e-7  # keeps divisions finite
 

@@ -10,8 +10,8 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from dffcli.training.segment_data import read_image
-from dffcli.types import Float32Array, UInt8Array
+from dffcli.core.types import Float32Array, UInt8Array
+from dffcli.evaluation.segment_data import read_image
 
 Matrix = NDArray[np.float64]
 """An affine map of the plane, `[3, 3]`, of pixels whose centres lie at whole numbers."""

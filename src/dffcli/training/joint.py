@@ -17,15 +17,15 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor, nn
 
+from dffcli.core.types import FlowField, UInt8Array
+from dffcli.core.warp import warp
 from dffcli.errors import DataError
+from dffcli.evaluation.segment_data import LabelledPicture, read_image
+from dffcli.evaluation.segment_metrics import mean_iou
 from dffcli.flow.light import LightFlowNet, grey_tensor
-from dffcli.models.street import StreetSegmenter, normalise
+from dffcli.models.street.network import StreetSegmenter, normalise
 from dffcli.training.objective import Batch
 from dffcli.training.segment import PictureSet, SegmentObjective, SegmentSettings, confusion_of
-from dffcli.training.segment_data import LabelledPicture, read_image
-from dffcli.training.segment_metrics import mean_iou
-from dffcli.types import FlowField, UInt8Array
-from dffcli.warp import warp
 
 GREY_REDUCTION = 2  # the flow sees views this much smaller, about what it sees of whole frames when it is used
 

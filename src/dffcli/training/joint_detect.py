@@ -15,16 +15,16 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
+from dffcli.core.types import FlowField, UInt8Array
+from dffcli.core.warp import warp
 from dffcli.errors import DataError
 from dffcli.flow.light import LightFlowNet, grey_tensor
-from dffcli.models.street_det import StreetDetector
-from dffcli.models.street_det_model import input_tensor
+from dffcli.models.street.detector import StreetDetector
+from dffcli.models.street.detector_model import input_tensor
 from dffcli.training.detect import DetectObjective, dense_losses
 from dffcli.training.detection_augment import Sample
 from dffcli.training.detection_loss import DetectionLoss, Targets
 from dffcli.training.objective import Batch
-from dffcli.types import FlowField, UInt8Array
-from dffcli.warp import warp
 
 GREY_REDUCTION = 2  # the flow sees pictures this much smaller, about what it sees of whole frames when it is used
 

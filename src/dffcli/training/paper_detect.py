@@ -12,20 +12,21 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
-from dffcli.engine import Engine
+from dffcli.categories import Category
+from dffcli.core.engine import Engine
+from dffcli.core.schedule import FixedInterval
+from dffcli.core.types import Float32Array, UInt8Array
 from dffcli.errors import DataError
+from dffcli.evaluation.detection_data import BoxLabels, DetectionData, LabelledSequence
+from dffcli.evaluation.detection_eval import evaluate, read_picture, translated
 from dffcli.models.folding import fold_batch_norms
 from dffcli.models.paper.flownet import FeatureFlow
 from dffcli.models.paper.models import FeatureFlowEstimator, RfcnModel
 from dffcli.models.paper.prepare import VID, InputRule
 from dffcli.models.paper.rfcn import RfcnNetwork
-from dffcli.schedule import FixedInterval
-from dffcli.training.detection_data import BoxLabels, DetectionData, LabelledSequence
-from dffcli.training.detection_eval import evaluate, read_picture, translated
 from dffcli.training.objective import Batch
 from dffcli.training.paper_losses import rfcn_losses
 from dffcli.training.paper_pairs import MAX_OFFSET, carried_features, draw_pair, flipped, freeze_as_released
-from dffcli.types import Category, Float32Array, UInt8Array
 
 VALIDATION_INTERVAL = 10  # frames
 FRAMES_A_VIDEO = 15  # a video counts as much as so many stills, however long it is

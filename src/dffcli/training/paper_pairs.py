@@ -9,10 +9,10 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
+from dffcli.core.types import FlowField
+from dffcli.core.warp import warp
 from dffcli.models.paper.flownet import FeatureFlow, PlainFlow
 from dffcli.models.paper.prepare import FLOW_PICTURE_MEAN, IMAGENET_MEAN, IMAGENET_STD
-from dffcli.types import FlowField
-from dffcli.warp import warp
 
 MAX_OFFSET = 9  # frames that the key lies before the labelled frame at most, for an interval of 10
 

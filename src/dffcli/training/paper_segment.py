@@ -11,15 +11,15 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
+from dffcli.core.types import UInt8Array
 from dffcli.errors import DataError
+from dffcli.evaluation.segment_data import LabelledPicture, read_image, read_labels
+from dffcli.evaluation.segment_metrics import confusion, mean_iou
 from dffcli.models.paper.deeplab import DeeplabNetwork
 from dffcli.models.paper.prepare import CITYSCAPES, InputRule
 from dffcli.models.paper.resnet import STRIDE
 from dffcli.training.objective import Batch
 from dffcli.training.paper_pairs import carried_features, draw_pair, freeze_as_released
-from dffcli.training.segment_data import LabelledPicture, read_image, read_labels
-from dffcli.training.segment_metrics import confusion, mean_iou
-from dffcli.types import UInt8Array
 
 IGNORED = 255
 MAX_OFFSET = 4  # frames that the key lies before the labelled frame at most, for an interval of 5

@@ -11,13 +11,13 @@ import torch.nn.functional as F
 from numpy.typing import NDArray
 from torch import Tensor, nn
 
+from dffcli.core.types import UInt8Array
 from dffcli.errors import DataError
-from dffcli.models.street import StreetSegmenter, normalise
+from dffcli.evaluation.segment_data import LabelledPicture, read_image, read_labels
+from dffcli.evaluation.segment_metrics import confusion, mean_iou
+from dffcli.models.street.network import StreetSegmenter, normalise
 from dffcli.training.augment import IGNORE, ViewRange, apply_view, apply_view_to_mask, random_colors, random_view
 from dffcli.training.objective import Batch
-from dffcli.training.segment_data import LabelledPicture, read_image, read_labels
-from dffcli.training.segment_metrics import confusion, mean_iou
-from dffcli.types import UInt8Array
 
 LABEL_STRIDE = 2  # the main loss is taken on this grid
 AID_STRIDES = (8, 16)

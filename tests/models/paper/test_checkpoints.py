@@ -11,12 +11,12 @@ import torch
 from safetensors.torch import save_file
 
 from dffcli.errors import WeightsError
-from dffcli.models.catalog_paper import NETWORKS
-from dffcli.models.checkpoints import read_checkpoint
 from dffcli.models.paper.build import build_network
+from dffcli.models.paper.catalog import NETWORKS
 from dffcli.models.paper.checkpoints import Origin, State, load_parameters, match_parameters, read_parameters
 from dffcli.models.paper.names import mmtracking_name, mxnet_name, mxnet_resnet50_name
 from dffcli.models.paper.prepare import IMAGENET_STD
+from dffcli.models.weights.checkpoints import read_checkpoint
 from tests.models.paper.golden import NEEDS_GOLDEN, shapes
 from tests.models.paper.mxnet_writer import write_params
 from tests.models.paper.tiny import tiny_faster_rcnn, tiny_rfcn

@@ -11,15 +11,15 @@ import pytest
 import torch
 import torch.nn.functional as F
 
-from dffcli.models.catalog_paper import NETWORKS
+from dffcli.core.types import Detections, Float32Array, FlowField, Frame, PreparedImage
+from dffcli.core.warp import warp
 from dffcli.models.paper.build import build_network, wrap
+from dffcli.models.paper.catalog import NETWORKS
 from dffcli.models.paper.checkpoints import load_parameters
 from dffcli.models.paper.faster_rcnn import FasterRcnnNetwork
 from dffcli.models.paper.models import FasterRcnnModel, PlainFlowEstimator
 from dffcli.models.paper.prepare import MMTRACKING, InputRule
 from dffcli.models.registry import BuiltModel
-from dffcli.types import Detections, Float32Array, FlowField, Frame, PreparedImage
-from dffcli.warp import warp
 from tests.models.paper.golden import NEEDS_GOLDEN, outputs, recipe, shapes
 
 pytestmark = [NEEDS_GOLDEN, pytest.mark.slow]

@@ -9,15 +9,15 @@ import pytest
 import torch
 from torch import Tensor
 
-from dffcli.models.catalog_paper import NETWORKS
+from dffcli.core.types import FlowField
+from dffcli.core.warp import warp
 from dffcli.models.folding import fold_batch_norms
 from dffcli.models.paper.build import build_network
+from dffcli.models.paper.catalog import NETWORKS
 from dffcli.models.paper.checkpoints import Match, Origin, load_parameters
 from dffcli.models.paper.flownet import FLOW_UNIT
 from dffcli.models.paper.proposals import objectness
 from dffcli.models.paper.rfcn import Recogniser, RfcnNetwork
-from dffcli.types import FlowField
-from dffcli.warp import warp
 from tests.models.paper.golden import NEEDS_GOLDEN, outputs, recipe, shapes
 from tests.models.paper.mxnet_writer import write_params
 

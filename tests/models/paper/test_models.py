@@ -8,16 +8,16 @@ import numpy as np
 import pytest
 import torch
 
-from dffcli.engine import Engine
-from dffcli.models.catalog_paper import NETWORKS
-from dffcli.models.labels import CATEGORY_SETS
+from dffcli.categories import CATEGORY_SETS
+from dffcli.core.engine import Engine
+from dffcli.core.schedule import FixedInterval
+from dffcli.core.types import Detections, Frame, SegmentationMap
+from dffcli.core.warp import warp
 from dffcli.models.paper.build import PaperModule, build_flow_network, build_network, wrap
+from dffcli.models.paper.catalog import NETWORKS
 from dffcli.models.paper.flownet import FeatureFlow
 from dffcli.models.paper.prepare import CITYSCAPES, MMTRACKING, VID
 from dffcli.models.registry import BuiltModel, build_model, model_entries
-from dffcli.schedule import FixedInterval
-from dffcli.types import Detections, Frame, SegmentationMap
-from dffcli.warp import warp
 from tests.models.paper.tiny import pictures, tiny_deeplab, tiny_faster_rcnn, tiny_flow, tiny_rfcn
 
 

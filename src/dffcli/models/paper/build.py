@@ -8,11 +8,10 @@ from pathlib import Path
 import torch
 from torch import nn
 
+from dffcli.categories import CATEGORY_SETS
 from dffcli.errors import ModelError, WeightsError
-from dffcli.models.catalog_paper import NETWORKS, FlowName, PaperNetwork
-from dffcli.models.downloads import cached_file, fetch, file_digest
 from dffcli.models.folding import fold_batch_norms
-from dffcli.models.labels import CATEGORY_SETS
+from dffcli.models.paper.catalog import NETWORKS, FlowName, PaperNetwork
 from dffcli.models.paper.checkpoints import (
     COUNTERS,
     check_finite,
@@ -34,6 +33,7 @@ from dffcli.models.paper.models import (
 from dffcli.models.paper.resnet import BLOCKS, ResNet, StrideOn
 from dffcli.models.paper.rfcn import RfcnNetwork
 from dffcli.models.registry import BuiltModel, Weights, find_entry
+from dffcli.models.weights.downloads import cached_file, fetch, file_digest
 
 RANDOM_SEED = 0
 HEAD_DEVIATION = 0.01

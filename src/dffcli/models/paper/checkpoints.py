@@ -12,12 +12,12 @@ import torch
 from torch import Tensor, nn
 
 from dffcli.errors import WeightsError
-from dffcli.models.checkpoints import read_checkpoint
-from dffcli.models.mxnet_params import is_mxnet_params, read_mxnet_params
 from dffcli.models.paper.names import Naming, backbone_name, mmtracking_name, mxnet_name, mxnet_resnet50_name
 from dffcli.models.paper.prepare import IMAGENET_STD
 from dffcli.models.paper.psroi import BINS
 from dffcli.models.paper.rfcn import BOX_DELTA_STD
+from dffcli.models.weights.checkpoints import read_checkpoint
+from dffcli.models.weights.mxnet_params import is_mxnet_params, read_mxnet_params
 
 SHOWN = 3  # mismatches of each kind that an error lists
 COUNTERS = "num_batches_tracked"  # torch's batch norms count; nothing here uses it

@@ -12,9 +12,8 @@ from safetensors.torch import save_file
 from torch import nn
 
 from dffcli.errors import ModelError, WeightsError
-from dffcli.models.catalog_paper import NETWORKS
-from dffcli.models.downloads import file_digest
 from dffcli.models.paper.build import build_network
+from dffcli.models.paper.catalog import NETWORKS
 from dffcli.models.paper.checkpoints import (
     COUNTERS,
     Match,
@@ -25,6 +24,7 @@ from dffcli.models.paper.checkpoints import (
     read_parameters,
 )
 from dffcli.models.registry import find_entry
+from dffcli.models.weights.downloads import file_digest
 
 
 @dataclass(frozen=True, slots=True)

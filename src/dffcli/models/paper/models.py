@@ -7,6 +7,8 @@ from typing import Literal
 import torch
 from torch import Tensor
 
+from dffcli.categories import Category
+from dffcli.core.types import Detections, Features, FlowField, Frame, PreparedImage, SegmentationMap, Task
 from dffcli.models.label_map import upsample_argmax
 from dffcli.models.paper import faster_rcnn, rfcn
 from dffcli.models.paper.deeplab import DeeplabNetwork
@@ -15,7 +17,6 @@ from dffcli.models.paper.flownet import FeatureFlow, PlainFlow
 from dffcli.models.paper.prepare import CITYSCAPES, FLOW_PICTURE_MEAN, MMTRACKING, VID, InputRule
 from dffcli.models.paper.resnet import STRIDE
 from dffcli.models.paper.rfcn import Recogniser, RfcnNetwork
-from dffcli.types import Category, Detections, Features, FlowField, Frame, PreparedImage, SegmentationMap, Task
 
 SCORE_THRESHOLD = 1e-4  # smallest probability that the originals evaluate
 

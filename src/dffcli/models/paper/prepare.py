@@ -9,7 +9,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from dffcli.types import Frame, PreparedImage
+from dffcli.core.types import Frame, PreparedImage
 
 
 @dataclass(frozen=True, slots=True)

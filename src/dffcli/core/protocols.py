@@ -1,0 +1,81 @@
+"""The roles of the method, as the engine sees them."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Protocol, runtime_checkable
+
+from dffcli.categories import Category
+from dffcli.core.types import Features, FlowField, Frame, KeyReason, Prediction, PreparedImage, Task
+
+
+class VideoModel(Protocol):
+    """A recognition network cut in two: N_feat (dear, on key frames) and N_task (light, on every frame)."""
+
+    @property
+    def name(self) -> str:
+        """The name `--model` takes."""
+
+    @property
+    def task(self) -> Task:
+        """What it answers."""
+
+    @property
+    def categories(self) -> tuple[Category, ...]:
+        """What it can name; the background of a detector is not among them."""
+
+    def prepare(self, frame: Frame) -> PreparedImage:
+        """Place a frame on the network's input grid; costs nothing until a tensor is asked for."""
+
+    def features(self, image: PreparedImage) -> Features:
+        """N_feat: maps `[1, C, h, w]`, the last before the cheap layers."""
+
+    def head(self, features: Features, image: PreparedImage, *, is_key: bool) -> Prediction:
+        """N_task: boxes or masks in frame pixels. `is_key` lets two-stage heads use fewer proposals elsewhere."""
+
+
+@runtime_checkable
+class SparesLowScores(Protocol):
+    """A detector that spends no work on detections nobody will see; those that score enough are the same."""
+
+    lowest_score: float
+    """Scores that are asked for, 0..1."""
+
+
+class FlowEstimator(Protocol):
+    """F of the paper: where each place of the current frame was in the key frame."""
+
+    @property
+    def name(self) -> str:
+        """The name `--flow` takes."""
+
+    def estimate(self, key: PreparedImage, current: PreparedImage, *, guess: FlowField | None = None) -> FlowField:
+        """The field current -> key on a grid that spans the padded input.
+
+        `guess` is the field of the frame beside the current one, to the same key: something to start from, or to chain
+        the motion between the two frames onto.
+        """
+
+
+class Schedule(Protocol):
+    """Who is a key frame."""
+
+    @property
+    def max_interval(self) -> int:
+        """No key frame is more than this many frames after the one before; the engine's memory is bounded by it."""
+
+    @property
+    def memory(self) -> tuple[float, ...]:
+        """All it has learned, in numbers."""
+
+    def recall(self, memory: tuple[float, ...]) -> None:
+        """Go on from what another one of its kind had learned; nothing from an empty memory."""
+
+    def key_reason(self, frames_since_key: int, estimate: Callable[[], FlowField]) -> KeyReason | None:
+        """Why this frame is to be a key frame, or None. `estimate()` gives the field to the last key, computed once."""
+
+    def learn(self, frames_since_key: int, disagreement: Callable[[], float]) -> None:
+        """Told of a new key frame that can be compared with what would have been carried there.
+
+        `disagreement()` makes that comparison, 0 (the same) to 1; it costs one warp and one head.
+        """

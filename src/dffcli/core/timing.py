@@ -1,0 +1,135 @@
+"""Time by stage, wrapped around the parts from outside, so that the engine measured is the engine shipped."""
+
+from __future__ import annotations
+
+from array import array
+from collections import defaultdict
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from time import perf_counter
+from typing import TypeVar
+
+from dffcli.categories import Category
+from dffcli.core.protocols import FlowEstimator, VideoModel
+from dffcli.core.types import Features, FlowField, Frame, Prediction, PreparedImage, Task
+from dffcli.core.warp import warp
+
+T = TypeVar("T")
+
+STAGES = ("decode", "prepare", "features", "flow", "warp", "head on key", "head", "draw and encode")
+"""Stages in the order in which a frame meets them; `head` is the head on propagated frames."""
+
+
+@dataclass(slots=True)
+class Stopwatch:
+    """Seconds spent each time a stage was entered, by stage."""
+
+    samples: dict[str, array[float]] = field(default_factory=lambda: defaultdict(lambda: array("d")))
+
+    @contextmanager
+    def time(self, stage: str) -> Iterator[None]:
+        """Count what happens inside toward a stage."""
+        started = perf_counter()
+        try:
+            yield
+        finally:
+            self.samples[stage].append(perf_counter() - started)
+
+    def iterate(self, items: Iterable[T], stage: str) -> Iterator[T]:
+        """The same items, with the time it took to get each counted toward a stage."""
+        iterator = iter(items)
+        while True:
+            started = perf_counter()
+            try:
+                item = next(iterator)
+            except StopIteration:
+                return
+            self.samples[stage].append(perf_counter() - started)
+            yield item
+
+    def seconds(self, stage: str) -> float:
+        """All that was spent in a stage."""
+        return sum(self.samples[stage]) if stage in self.samples else 0.0
+
+
+@dataclass(frozen=True, slots=True)
+class TimedModel:
+    """A model that is timed; a GPU's queue is drained before the clock is read."""
+
+    inner: VideoModel
+    watch: Stopwatch
+
+    @property
+    def name(self) -> str:
+        """The inner model's."""
+        return self.inner.name
+
+    @property
+    def task(self) -> Task:
+        """The inner model's."""
+        return self.inner.task
+
+    @property
+    def categories(self) -> tuple[Category, ...]:
+        """The inner model's."""
+        return self.inner.categories
+
+    def prepare(self, frame: Frame) -> PreparedImage:
+        """The inner model's; it costs nothing until the input is asked for."""
+        return self.inner.prepare(frame)
+
+    def features(self, image: PreparedImage) -> Features:
+        """The inner model's, timed apart from the making of its input."""
+        with self.watch.time("prepare"):
+            image.tensor  # noqa: B018  # made here, once
+        with self.watch.time("features"):
+            features = self.inner.features(image)
+            _drain(features)
+            return features
+
+    def head(self, features: Features, image: PreparedImage, *, is_key: bool) -> Prediction:
+        """The inner model's, timed apart on key frames and elsewhere."""
+        with self.watch.time("head on key" if is_key else "head"):
+            return self.inner.head(features, image, is_key=is_key)
+
+
+@dataclass(frozen=True, slots=True)
+class TimedFlow:
+    """A flow estimator that is timed."""
+
+    inner: FlowEstimator
+    watch: Stopwatch
+
+    @property
+    def name(self) -> str:
+        """The inner estimator's."""
+        return self.inner.name
+
+    def estimate(self, key: PreparedImage, current: PreparedImage, *, guess: FlowField | None = None) -> FlowField:
+        """The inner estimator's, timed."""
+        with self.watch.time("flow"):
+            field = self.inner.estimate(key, current, guess=guess)
+            _drain((field.displacement,))
+            return field
+
+
+@dataclass(frozen=True, slots=True)
+class TimedWarp:
+    """The warp, timed."""
+
+    watch: Stopwatch
+
+    def __call__(self, features: Features, field: FlowField, **options: object) -> Features:
+        """`dffcli.core.warp.warp`, timed."""
+        with self.watch.time("warp"):
+            warped = warp(features, field, **options)  # type: ignore[arg-type]
+            _drain(warped)
+            return warped
+
+
+def _drain(values: Features) -> None:
+    if values and values[0].is_cuda:
+        import torch
+
+        torch.cuda.synchronize(values[0].device)

@@ -1,0 +1,289 @@
+"""The values that travel between the rooms: frozen, and checked where they are born."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from enum import StrEnum
+from fractions import Fraction
+from functools import cached_property
+from typing import TYPE_CHECKING, Any, Literal
+
+import numpy as np
+from numpy.typing import NDArray
+
+from dffcli.errors import ShapeError
+
+if TYPE_CHECKING:
+    from torch import Tensor
+
+UInt8Array = NDArray[np.uint8]
+Float32Array = NDArray[np.float32]
+
+
+class Task(StrEnum):
+    """What a model answers."""
+
+    DETECT = "detect"
+    SEGMENT = "segment"
+
+
+class KeyReason(StrEnum):
+    """Why a frame was made a key frame."""
+
+    FIRST = "first frame"
+    INTERVAL = "fixed interval"
+    MAX_INTERVAL = "longest interval reached"
+    DRIFT = "as far as results carry"
+    MISMATCH = "warped key suddenly matches worse"
+    SCENE_CUT = "scene cut"
+    CORRUPT = "frame after a decoding error"
+    RESIZED = "picture size changed"
+
+
+@dataclass(frozen=True, slots=True)
+class Frame:
+    """One picture of a source, upright.
+
+    Attributes:
+        index: position in the source, counted from 0 as the decoder delivers.
+        image: RGB, uint8, `[H, W, 3]`.
+        pts_seconds: exact time of presentation.
+        duration_seconds: exact time on screen, where the source says.
+        luma: the decoder's 8-bit luma plane `[H, W]`, upright, where there is one (saves a colour conversion).
+        is_corrupt: the decoder marked this picture as damaged.
+        name: file name of a still that was read from a folder.
+        motion_vectors: the codec's own vectors as PyAV's structured array, where asked for and exported.
+        is_resized: the stored picture's size changed with this frame; it is letterboxed to the source's first size.
+    """
+
+    index: int
+    image: UInt8Array
+    pts_seconds: Fraction
+    duration_seconds: Fraction | None = None
+    luma: UInt8Array | None = None
+    is_corrupt: bool = False
+    name: str | None = None
+    motion_vectors: NDArray[Any] | None = None
+    is_resized: bool = False
+
+    def __post_init__(self) -> None:
+        if self.image.ndim != 3 or self.image.shape[2] != 3 or self.image.dtype != np.uint8:
+            raise ShapeError(f"expected an RGB uint8 [H, W, 3] image, got {self.image.dtype} {self.image.shape}")
+        if self.luma is not None and self.luma.shape != self.image.shape[:2]:
+            raise ShapeError(f"expected a luma plane of {self.image.shape[:2]}, got {self.luma.shape}")
+
+    @property
+    def size(self) -> tuple[int, int]:
+        """`(height, width)` in pixels."""
+        return self.image.shape[0], self.image.shape[1]
+
+
+@dataclass(frozen=True)
+class PreparedImage:
+    """A frame on a network's input grid, made when first asked for.
+
+    Flow and features share this grid, padding included: `content_size` is the resized picture, which lies in the
+    top left corner of `padded_size`.
+
+    Attributes:
+        frame: where it comes from.
+        content_size: `(height, width)` of the resized picture, in input pixels.
+        padded_size: `(height, width)` of the network's input, padding included.
+        make_tensor: computes the normalised input `[1, 3, *padded_size]`; called at most once.
+    """
+
+    frame: Frame
+    content_size: tuple[int, int]
+    padded_size: tuple[int, int]
+    make_tensor: Callable[[], Tensor]
+
+    def __post_init__(self) -> None:
+        if self.content_size[0] > self.padded_size[0] or self.content_size[1] > self.padded_size[1]:
+            raise ShapeError(f"expected content {self.content_size} to fit into the input {self.padded_size}")
+
+    @cached_property
+    def tensor(self) -> Tensor:
+        """The network's normalised input, `[1, 3, *padded_size]`."""
+        return self.make_tensor()
+
+    @cached_property
+    def cache(self) -> dict[Any, Any]:
+        """What flow estimators derive from this picture once (a reduced grey picture, say), by their own key."""
+        return {}
+
+
+Features = tuple["Tensor", ...]
+"""What a feature network leaves: maps `[1, C, h, w]` on grids that span the padded input, warped one by one."""
+
+
+class BoxMaps(tuple["Tensor", ...]):
+    """Features that end in boxes: what a dense detector says of each place, and where the sides of its box are.
+
+    The last four channels of each map are the distances from a place to the left, upper, right and lower side, in
+    cells of that map.
+    """
+
+    __slots__ = ()
+
+
+@dataclass(frozen=True, slots=True)
+class FlowField:
+    """Where each place of the current frame was in the key frame (the output of F, section 3.1 of the paper).
+
+    Attributes:
+        displacement: `(dx, dy)`, current -> key, in pixels of its own grid, `[1, 2, h, w]` float32; the grid spans the
+            padded input.
+        scale_map: the paper's scale field S, `[1, C, h, w]` on the feature grid, multiplied after warping; or None.
+        mismatch: mean absolute grey difference between the warped key picture and the current one, on the
+            displacement's grid, `[h, w]` float32 in grey levels 0..255; or None where the estimator has no picture.
+        grid: "exact" samples at p + flow(p). "mmtracking" keeps that project's rule, whose grid is not the identity
+            at zero flow.
+        padding: what lies outside the key's map: its "border", or "zeros" as in the released networks.
+        current: the picture it leads from, so that the next frame's field can be chained onto it; or None.
+    """
+
+    displacement: Tensor
+    scale_map: Tensor | None = None
+    mismatch: Float32Array | None = None
+    grid: Literal["exact", "mmtracking"] = "exact"
+    padding: Literal["border", "zeros"] = "border"
+    current: PreparedImage | None = field(default=None, repr=False, compare=False)
+
+    def __post_init__(self) -> None:
+        shape = tuple(self.displacement.shape)
+        if len(shape) != 4 or shape[:2] != (1, 2):
+            raise ShapeError(f"expected a displacement of [1, 2, h, w], got {list(shape)}")
+        if self.mismatch is not None and self.mismatch.shape != shape[2:]:
+            raise ShapeError(f"expected a mismatch of {shape[2:]}, got {self.mismatch.shape}")
+
+
+@dataclass(frozen=True, slots=True)
+class KeyFrame:
+    """A frame on which the feature network ran."""
+
+    frame: Frame
+    image: PreparedImage
+    features: Features
+    reason: KeyReason
+
+
+@dataclass(frozen=True, slots=True)
+class Detections:
+    """Objects found on one frame, one row each, in frame pixels, best first.
+
+    Attributes:
+        boxes: `x1, y1, x2, y2`, `[N, 4]` float32.
+        scores: 0..1, `[N]` float32.
+        category_ids: ids of the model's categories (not positions), `[N]` int64.
+        masks: instance masks `[N, H, W]` bool, from models that give them.
+        track_ids: identities through the video, `[N]` int64, once tracked.
+    """
+
+    boxes: Float32Array
+    scores: Float32Array
+    category_ids: NDArray[np.int64]
+    masks: NDArray[np.bool_] | None = None
+    track_ids: NDArray[np.int64] | None = None
+
+    def __post_init__(self) -> None:
+        n = len(self.scores)
+        if self.boxes.shape != (n, 4) or self.category_ids.shape != (n,):
+            raise ShapeError(f"expected {n} rows, got boxes {self.boxes.shape}, ids {self.category_ids.shape}")
+        if self.masks is not None and (self.masks.ndim != 3 or len(self.masks) != n):
+            raise ShapeError(f"expected masks of [{n}, H, W], got {self.masks.shape}")
+        if self.track_ids is not None and self.track_ids.shape != (n,):
+            raise ShapeError(f"expected {n} track ids, got {self.track_ids.shape}")
+
+    def __len__(self) -> int:
+        return len(self.scores)
+
+    def select(self, rows: NDArray[Any]) -> Detections:
+        """The rows picked by a boolean mask or an index array."""
+        return Detections(
+            self.boxes[rows],
+            self.scores[rows],
+            self.category_ids[rows],
+            None if self.masks is None else self.masks[rows],
+            None if self.track_ids is None else self.track_ids[rows],
+        )
+
+
+@dataclass(frozen=True, slots=True)
+class SegmentationMap:
+    """A category for every pixel of one frame.
+
+    Attributes:
+        category_ids: ids of the model's categories, `[H, W]` uint8, frame pixels.
+    """
+
+    category_ids: UInt8Array
+
+    def __post_init__(self) -> None:
+        if self.category_ids.ndim != 2 or self.category_ids.dtype != np.uint8:
+            raise ShapeError(f"expected uint8 [H, W], got {self.category_ids.dtype} {self.category_ids.shape}")
+
+
+Prediction = Detections | SegmentationMap
+
+
+@dataclass(frozen=True, slots=True)
+class FrameResult:
+    """What is known of one frame.
+
+    Attributes:
+        frame: the picture.
+        prediction: boxes or masks in frame pixels.
+        key_reason: why it was made a key frame; None on a propagated frame.
+        key_indices: indices of the key frames its features come from (itself on a key frame).
+        displacement: current -> first of `key_indices`, `[1, 2, h, w]` as in `FlowField`; None on a key frame.
+        schedule_memory: of a key frame, what the schedule knew then, so that a run can go on from there.
+    """
+
+    frame: Frame
+    prediction: Prediction
+    key_reason: KeyReason | None
+    key_indices: tuple[int, ...] = field(default=())
+    displacement: Tensor | None = None
+    schedule_memory: tuple[float, ...] = ()
+
+    @property
+    def is_key(self) -> bool:
+        """Whether the feature network ran on this frame."""
+        return self.key_reason is not None
+
+
+@dataclass(frozen=True, slots=True)
+class SourceInfo:
+    """What a source says of itself, before its first frame.
+
+    Attributes:
+        name: short name for titles and ids (file name without folder).
+        size: `(height, width)` of the upright picture.
+        time_base: unit of the source's timestamps, in seconds.
+        average_rate: frames per second as declared; None where unknown.
+        frame_count: as declared or counted; None where unknown. Never to be trusted to the frame.
+        duration_seconds: as declared; None where unknown.
+        sample_aspect_ratio: width of a pixel over its height.
+        is_live: a camera or a network stream: frames cannot be waited for or read again.
+        rotation: degrees the stored picture was turned counter-clockwise to be upright (already applied).
+        path: the local file or folder it comes from, if any.
+        clock_zero_seconds: what the source's clock shows at its beginning, where that number means nothing (MPEG-TS,
+            live streams); 0 elsewhere. Written videos start there.
+        start_seconds: where the part that was asked for begins, on the source's clock; None where it is the beginning.
+        end_seconds: where it ends; None where it is the end.
+    """
+
+    name: str
+    size: tuple[int, int]
+    time_base: Fraction
+    average_rate: Fraction | None = None
+    frame_count: int | None = None
+    duration_seconds: Fraction | None = None
+    sample_aspect_ratio: Fraction = Fraction(1)
+    is_live: bool = False
+    rotation: int = 0
+    path: str | None = None
+    clock_zero_seconds: Fraction = Fraction(0)
+    start_seconds: Fraction | None = None
+    end_seconds: Fraction | None = None

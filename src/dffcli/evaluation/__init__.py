@@ -1,0 +1,1 @@
+"""Truth, matching and metrics, used by bench, eval and training."""

@@ -1,0 +1,109 @@
+"""What every output is: a sink that takes results in order and whose file appears only when complete."""
+
+from __future__ import annotations
+
+import os
+from dataclasses import dataclass, field
+from pathlib import Path
+from types import TracebackType
+from typing import Any, Literal, Protocol, Self
+
+from dffcli.core.types import FrameResult
+from dffcli.errors import OutputError
+
+MaskIds = Literal["classes", "voc", "cityscapes", "raw"]
+
+
+@dataclass(frozen=True, slots=True)
+class RunFacts:
+    """What an output says of the run that wrote it.
+
+    Attributes:
+        model: the network's name.
+        weights: which weights it ran on, in words.
+        is_random: they are random: the answers mean nothing, and every output says so.
+        settings: the options that shaped the result.
+    """
+
+    model: str
+    weights: str
+    is_random: bool = False
+    settings: dict[str, Any] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True)
+class OutputOptions:
+    """How outputs are written.
+
+    Attributes:
+        format: the format's name, where the file's name does not say.
+        opacity: how strongly masks are painted, 0..1.
+        crf: quality of an overlaid video, lower is better; None for the container's default.
+        overwrite: replace outputs that exist.
+        mask_ids: what the pixels of label masks are: class ids in the classes' colours, class ids in the VOC colour
+            map, Cityscapes' label ids, or bare class ids.
+    """
+
+    format: str | None = None
+    opacity: float = 0.5
+    crf: int | None = None
+    overwrite: bool = False
+    mask_ids: MaskIds = "classes"
+
+
+class Sink(Protocol):
+    """One output: entered, given every result in frame order, and left; only then is there a file of its name."""
+
+    def __enter__(self) -> Self:
+        """Begin, under a temporary name."""
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        """Complete the output; or, after an error, remove what was begun."""
+
+    def write(self, result: FrameResult) -> None:
+        """Add one frame.
+
+        Raises:
+            OutputError: it cannot be written.
+        """
+
+    @property
+    def notes(self) -> tuple[str, ...]:
+        """What a user should know of how it was written, once it is."""
+
+
+CLASSES_FILE = "classes.json"
+"""Lies in every folder of annotations, and is what such a folder is known by."""
+
+
+def check_outputs(paths: tuple[str, ...], *, source: str, overwrite: bool) -> None:
+    """Refuse, before anything runs, outputs that would replace what is there.
+
+    A folder is replaced only if it holds annotations: `--overwrite` must not be able to remove anything else.
+
+    Raises:
+        OutputError: an output is named twice or lies in another, is the input, or exists and may not be replaced.
+    """
+    seen: set[Path] = set()
+    read = Path(source).resolve() if Path(source).exists() else None
+    for path in paths:
+        place = Path(os.path.realpath(path))  # unlike `resolve`, silent about links in a circle
+        if place in seen:
+            raise OutputError(f"{path}: named twice as an output")
+        inner = next((other for other in seen if other in place.parents or place in other.parents), None)
+        if inner is not None:
+            raise OutputError(f"{path}: lies in another output, or another in it: write side by side")
+        seen.add(place)
+        if read is not None and (place == read or _is_same_file(place, read) or place in read.parents):
+            raise OutputError(f"{path}: is the input, or holds it; write somewhere else")
+        is_taken = any(place.iterdir()) if place.is_dir() else place.exists()
+        if is_taken and not overwrite:
+            raise OutputError(f"{path}: exists; choose another name or add --overwrite")
+        if is_taken and place.is_dir() and not (place / CLASSES_FILE).is_file():
+            raise OutputError(f"{path}: not a folder of annotations, so --overwrite does not replace it")
+
+
+def _is_same_file(one: Path, other: Path) -> bool:
+    return one.exists() and one.samefile(other)

@@ -1,0 +1,1 @@
+"""Boxes: overlap, clipping, NMS."""

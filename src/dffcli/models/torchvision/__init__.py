@@ -1,0 +1,1 @@
+"""Torchvision's networks, cut in two."""

@@ -1,0 +1,1 @@
+"""Weights files: readers, downloads, inventory."""

@@ -1,0 +1,1 @@
+"""From a picture and a prediction to a picture."""

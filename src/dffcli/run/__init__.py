@@ -1,0 +1,1 @@
+"""One run: plan, engine, journal, post-processing, report."""

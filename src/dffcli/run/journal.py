@@ -1,0 +1,283 @@
+"""The results of a run that is not finished, kept beside its output so that it can go on.
+
+A journal holds what the networks said of every frame, in order. To go on, the source is read again and the outputs are
+written again from the journal, without running the networks, up to the last key frame in it; from there the run goes on
+as if it had never stopped. So every format resumes, and to the same bytes.
+
+    line 1    the identity of the run, as JSON
+    then      one record a frame: length, CRC-32, frame index (little-endian uint32), 1 for a key frame (uint8), then
+              a zlib stream of a JSON line (reason, keys, arrays) and the arrays' bytes
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import struct
+import time
+import zlib
+from collections.abc import Iterator
+from contextlib import suppress
+from dataclasses import dataclass
+from pathlib import Path
+from types import TracebackType
+from typing import IO, Any, Self
+
+import numpy as np
+from numpy.typing import NDArray
+
+from dffcli.core.types import Detections, KeyReason, Prediction, SegmentationMap
+from dffcli.errors import InputError
+
+SUFFIX = ".dff-resume"
+SECONDS_BETWEEN_SYNCS = 5.0  # what a power loss may cost, at most; a killed process loses nothing complete
+_HEAD = struct.Struct("<IIIB")
+_DETECTION_ARRAYS = ("boxes", "scores", "category_ids", "track_ids")
+
+
+@dataclass(frozen=True, slots=True)
+class Record:
+    """One frame's result without its picture.
+
+    Attributes:
+        index: of the frame.
+        key_reason, key_indices: as in `FrameResult`.
+        prediction: boxes or masks.
+        displacement: `[1, 2, h, w]` float32, where it was kept.
+        schedule_memory: as in `FrameResult`.
+    """
+
+    index: int
+    key_reason: KeyReason | None
+    key_indices: tuple[int, ...]
+    prediction: Prediction
+    displacement: NDArray[np.float32] | None = None
+    schedule_memory: tuple[float, ...] = ()
+
+
+def journal_path(output: str) -> Path:
+    """Where the journal of a run with this first output lies."""
+    target = Path(os.path.realpath(output))
+    return target.with_name(f".{target.name[:200]}{SUFFIX}")
+
+
+class Journal:
+    """The journal of one run, being read first and written after.
+
+    It appears on disk with the second key frame, so that a run that fails at once leaves nothing.
+
+    Attributes:
+        resumed_index: the key frame at which the run goes on; 0 where it begins.
+        resumed_reason: why that was one.
+        resumed_memory: what the schedule had learned by then.
+        kept_frames: frames that need not be computed again if the run stops now.
+    """
+
+    def __init__(self, path: Path | None, identity: dict[str, Any], *, resume: bool, name: str) -> None:
+        """Look for what an interrupted run has left.
+
+        Args:
+            path: where it lies; None keeps nothing.
+            identity: what a run must agree in to be the same run; JSON can hold it.
+            resume: go on where the journal ends; otherwise an old journal is forgotten.
+            name: the output, for messages.
+
+        Raises:
+            InputError: there is a journal, but of a run with other settings.
+        """
+        self._path = path
+        self._line = json.dumps(identity, sort_keys=True).encode() + b"\n"
+        self._file: IO[bytes] | None = None
+        self._pending: list[bytes] = []
+        self._synced = time.monotonic()
+        self._is_broken = path is None
+        self._end = len(self._line)
+        self.resumed_index = 0
+        self.resumed_reason: KeyReason | None = None
+        self.resumed_memory: tuple[float, ...] = ()
+        if resume:
+            self._find_end(identity, name=name)
+        else:
+            self._forget()
+        self.kept_frames = self.resumed_index
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        """Stop writing. The journal of a finished run is removed; that of a failed one is pointed at."""
+        if self._file is not None:
+            with suppress(OSError):
+                self._file.close()
+        if error is None:
+            self._forget()
+        elif self.kept_frames:
+            error.add_note(f"the same command with --resume goes on from frame {self.kept_frames}")
+
+    @property
+    def notes(self) -> tuple[str, ...]:
+        """What a user should know."""
+        if not self.resumed_index:
+            return ()
+        return (f"{self.resumed_index} frames were taken from the interrupted run",)
+
+    def replay(self) -> Iterator[Record]:
+        """The frames before `resumed_index`."""
+        if not self.resumed_index or self._path is None:
+            return
+        with self._path.open("rb") as file:
+            file.seek(len(self._line))
+            while file.tell() < self._end:
+                found = _read(file)
+                if found is None:
+                    return
+                yield _decode(*found)
+
+    def add(self, record: Record) -> None:
+        """Keep one frame; frames reach the disk a key interval at a time.
+
+        A journal that cannot be written (a full disk) ends there: the run itself goes on.
+        """
+        if self._is_broken:
+            return
+        self._pending.append(_encode(record))
+        if record.key_reason is not None and record.index > 0:
+            try:
+                self._write_interval()
+                self.kept_frames = record.index
+            except OSError:
+                self._is_broken = True
+
+    def _forget(self) -> None:
+        if self._path is not None:
+            with suppress(OSError):
+                self._path.unlink(missing_ok=True)
+
+    def _write_interval(self) -> None:
+        if self._path is None:
+            return
+        if self._file is None:
+            self._file = self._path.open("r+b" if self.resumed_index else "wb")
+            self._file.write(self._line)
+            self._file.seek(self._end)
+            self._file.truncate()
+        self._file.write(b"".join(self._pending))
+        self._file.flush()
+        self._pending = []
+        if time.monotonic() - self._synced > SECONDS_BETWEEN_SYNCS:
+            os.fsync(self._file.fileno())
+            self._synced = time.monotonic()
+
+    def _find_end(self, identity: dict[str, Any], *, name: str) -> None:
+        """Find the last key frame that is whole."""
+        if self._path is None:
+            return
+        try:
+            file = self._path.open("rb")
+        except OSError:
+            return
+        with file:
+            line = file.readline()
+            if line != self._line:
+                _refuse(line, identity, name=name)
+                return
+            place, expected = file.tell(), 0
+            while (found := _read(file)) is not None:
+                index, is_key, payload = found
+                if index != expected:
+                    return
+                if is_key:
+                    self._end, self.resumed_index = place, index
+                    record = _decode(index, is_key, payload)
+                    self.resumed_reason, self.resumed_memory = record.key_reason, record.schedule_memory
+                place, expected = file.tell(), index + 1
+
+
+def _refuse(line: bytes, identity: dict[str, Any], *, name: str) -> None:
+    """Say in what the runs differ; a line that is no identity at all is a journal that never began.
+
+    Raises:
+        InputError: they differ.
+    """
+    try:
+        old = json.loads(line)
+    except ValueError:
+        return
+    if not isinstance(old, dict):
+        return
+    new = json.loads(json.dumps(identity))
+    for key in sorted(old.keys() | new.keys()):
+        if old.get(key) != new.get(key):
+            raise InputError(
+                f"{name}: cannot resume: the interrupted run had {key} {old.get(key)!r}, this one has "
+                f"{new.get(key)!r}; take the same settings, or begin again without --resume"
+            )
+
+
+def _read(file: IO[bytes]) -> tuple[int, bool, bytes] | None:
+    """The next record that is whole: frame index, whether it is a key frame, payload."""
+    head = file.read(_HEAD.size)
+    if len(head) < _HEAD.size:
+        return None
+    length, checksum, index, is_key = _HEAD.unpack(head)
+    payload = file.read(length)
+    if len(payload) < length or zlib.crc32(payload, index) != checksum:
+        return None
+    return index, bool(is_key), payload
+
+
+def _encode(record: Record) -> bytes:
+    arrays = _arrays(record)
+    about = {
+        "reason": record.key_reason,
+        "keys": record.key_indices,
+        "memory": record.schedule_memory,
+        "arrays": [[name, array.dtype.str, array.shape] for name, array in arrays.items()],
+    }
+    parts = [json.dumps(about).encode(), b"\n", *(np.ascontiguousarray(array).tobytes() for array in arrays.values())]
+    payload = zlib.compress(b"".join(parts), level=1)
+    checksum = zlib.crc32(payload, record.index)
+    return _HEAD.pack(len(payload), checksum, record.index, record.key_reason is not None) + payload
+
+
+def _arrays(record: Record) -> dict[str, NDArray[Any]]:
+    prediction = record.prediction
+    if isinstance(prediction, SegmentationMap):
+        flat = prediction.category_ids.ravel()
+        starts = np.concatenate([[0], np.flatnonzero(flat[1:] != flat[:-1]) + 1])
+        runs = np.diff(starts, append=len(flat)).astype(np.uint32)
+        arrays: dict[str, NDArray[Any]] = {"size": np.array(prediction.category_ids.shape), "runs": runs}
+        arrays["values"] = flat[starts]
+    else:
+        arrays = {name: array for name in _DETECTION_ARRAYS if (array := getattr(prediction, name)) is not None}
+        if prediction.masks is not None:
+            arrays["mask_shape"] = np.array(prediction.masks.shape)
+            arrays["mask_bits"] = np.packbits(prediction.masks)
+    if record.displacement is not None:
+        arrays["displacement"] = record.displacement
+    return arrays
+
+
+def _decode(index: int, is_key: bool, payload: bytes) -> Record:
+    line, _, data = zlib.decompress(payload).partition(b"\n")
+    about = json.loads(line)
+    arrays: dict[str, NDArray[Any]] = {}
+    for name, dtype, shape in about["arrays"]:
+        size = int(np.prod(shape)) * np.dtype(dtype).itemsize
+        arrays[name] = np.frombuffer(data[:size], dtype).reshape(shape).copy()
+        data = data[size:]
+    prediction: Prediction
+    if "runs" in arrays:
+        prediction = SegmentationMap(np.repeat(arrays["values"], arrays["runs"]).reshape(arrays["size"]))
+    else:
+        masks = None
+        if "mask_bits" in arrays:
+            shape = tuple(arrays["mask_shape"])
+            masks = np.unpackbits(arrays["mask_bits"], count=int(np.prod(shape))).reshape(shape).astype(bool)
+        prediction = Detections(
+            arrays["boxes"], arrays["scores"], arrays["category_ids"], masks, arrays.get("track_ids")
+        )
+    reason = KeyReason(about["reason"]) if is_key else None
+    return Record(index, reason, tuple(about["keys"]), prediction, arrays.get("displacement"), tuple(about["memory"]))

@@ -1,0 +1,46 @@
+"""The source's video with every frame's annotation drawn in."""
+
+from __future__ import annotations
+
+from contextlib import ExitStack
+from pathlib import Path
+from types import TracebackType
+from typing import Self
+
+from dffcli.categories import Category
+from dffcli.core.types import FrameResult, SourceInfo
+from dffcli.formats.sink import OutputOptions
+from dffcli.render.overlay import Overlay
+from dffcli.video.writer import VideoWriter
+
+
+class OverlaySink:
+    """An overlaid video: same frames, times, shape and sound as the source."""
+
+    def __init__(
+        self, path: str, *, info: SourceInfo, categories: tuple[Category, ...], options: OutputOptions
+    ) -> None:
+        self._overlay = Overlay(categories, opacity=options.opacity)
+        is_file = info.path is not None and Path(info.path).is_file()  # a folder of images has no sound to copy
+        self._writer = VideoWriter(path, info=info, crf=options.crf, source_path=info.path if is_file else None)
+        self._stack = ExitStack()
+
+    def __enter__(self) -> Self:
+        self._stack.enter_context(self._writer)
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self._stack.__exit__(kind, error, trace)
+
+    def write(self, result: FrameResult) -> None:
+        """Draw and encode one frame."""
+        frame = result.frame
+        picture = self._overlay.draw(frame.image, result.prediction)
+        self._writer.write(picture, frame.pts_seconds, frame.duration_seconds)
+
+    @property
+    def notes(self) -> tuple[str, ...]:
+        """What the writer had to leave out."""
+        return tuple(self._writer.notes)

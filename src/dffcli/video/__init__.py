@@ -1,0 +1,1 @@
+"""Reading and writing pictures: video files, folders of images, cameras, streams."""

@@ -1,0 +1,76 @@
+"""From what the user names to a source of frames."""
+
+from __future__ import annotations
+
+import glob
+import re
+from fractions import Fraction
+from pathlib import Path
+
+from dffcli.errors import VideoOpenError
+from dffcli.video.camera import Camera
+from dffcli.video.clock import DEFAULT_RATE
+from dffcli.video.container import error_reason
+from dffcli.video.images import IMAGE_SUFFIXES, ImageSequence, images_of, natural_key
+from dffcli.video.source import MAX_PIXELS, Source, Span
+from dffcli.video.video_file import VideoFile
+
+ADDRESS = re.compile(r"(rtsps?|https?|rtmps?|srt|udp|rtp|tcp)://", re.IGNORECASE)
+
+
+def open_source(
+    spec: str,
+    *,
+    start: Fraction | None = None,
+    end: Fraction | None = None,
+    motion_vectors: bool = False,
+    max_pixels: int = MAX_PIXELS,
+    image_rate: Fraction = DEFAULT_RATE,
+) -> Source:
+    """Open what `spec` names: a video file, an image, a folder or glob of images, a camera's number or an address.
+
+    What exists on disk under that very name comes first, so that a file called `0` or `a*.mp4` can be read.
+
+    Args:
+        spec: what to read.
+        start: seconds from the source's beginning at which to start.
+        end: seconds from the source's beginning before which to stop.
+        motion_vectors: export the codec's motion vectors, where it has them.
+        max_pixels: refuse larger pictures.
+        image_rate: frames per second that images are given.
+
+    Returns:
+        A source, to be used as a context manager and iterated once.
+
+    Raises:
+        VideoOpenError: it cannot be opened or holds no picture.
+        InputError: its pictures are too large, or `start` and `end` make no sense.
+    """
+    span = Span(start, end)
+    if ADDRESS.match(spec):
+        return VideoFile(spec, motion_vectors=motion_vectors, max_pixels=max_pixels)
+    path = Path(spec)
+    try:
+        exists = "\0" not in spec and path.exists()
+    except OSError as error:
+        raise VideoOpenError(f"{spec}: {error_reason(error)}") from error
+    if not exists and spec.isdecimal():
+        return Camera(int(spec))
+    if path.is_dir():
+        return ImageSequence(
+            images_of(path), name=path.resolve().name, path=path, rate=image_rate, span=span, max_pixels=max_pixels
+        )
+    if not exists and glob.has_magic(spec):
+        return ImageSequence(_matches(spec), name=spec, rate=image_rate, span=span, max_pixels=max_pixels)
+    if path.suffix.lower() in IMAGE_SUFFIXES:
+        return ImageSequence([path], name=path.name, rate=image_rate, span=span, max_pixels=max_pixels)
+    return VideoFile(path, span=span, motion_vectors=motion_vectors, max_pixels=max_pixels)
+
+
+def _matches(pattern: str) -> list[Path]:
+    paths = [Path(name) for name in glob.glob(pattern, recursive=True)]
+    images = [path for path in paths if path.suffix.lower() in IMAGE_SUFFIXES and path.is_file()]
+    if not images:
+        found = f"{len(paths)} files match, but none is an image" if paths else "nothing matches"
+        raise VideoOpenError(f"{pattern}: {found}")
+    return sorted(images, key=lambda path: natural_key(str(path)))

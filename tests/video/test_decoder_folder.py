@@ -1,0 +1,67 @@
+"""Every odd file of the development data comes through as the decoder delivers it, or ends in one clear line."""
+
+from __future__ import annotations
+
+from fractions import Fraction
+from pathlib import Path
+
+import av
+import pytest
+
+from dffcli.errors import DFFError
+from dffcli.video.reader import open_source
+from dffcli.video.writer import VideoWriter
+
+FOLDER = Path(__file__).parents[2].parent / "shared" / "data" / "decoder"
+FILES = sorted(FOLDER.glob("*/*"))
+
+pytestmark = pytest.mark.skipif(not FILES, reason=f"{FOLDER} is not here")
+
+
+def raw_times(path: Path) -> tuple[list[Fraction], bool]:
+    """What the decoder delivers before its first complaint, and whether it complained."""
+    times = []
+    try:
+        with av.open(str(path)) as container:
+            stream = container.streams.video[0]
+            stream.thread_type = "AUTO"
+            for frame in container.decode(stream):
+                times.append(frame.pts * Fraction(stream.time_base))
+    except av.FFmpegError:
+        return times, True
+    return times, False
+
+
+@pytest.mark.parametrize("path", FILES, ids=lambda path: f"{path.parent.name}/{path.name}")
+def test_frames_and_times_are_the_decoders_and_survive_being_written(path: Path, tmp_path: Path) -> None:
+    times, is_broken = raw_times(path)
+    read: list[Fraction] = []
+    complaint = ""
+    written = 0
+    try:
+        with (
+            open_source(str(path)) as source,
+            VideoWriter(tmp_path / "out.mp4", info=source.info, source_path=str(path), preset="ultrafast") as writer,
+        ):
+            try:
+                for frame in source:
+                    read.append(frame.pts_seconds)
+                    if len(read) <= 20:
+                        writer.write(frame.image, frame.pts_seconds, frame.duration_seconds)
+                        written += 1
+            except DFFError as error:
+                complaint = str(error)
+    except DFFError as error:
+        complaint = str(error)
+
+    assert bool(complaint) == is_broken
+    if is_broken:
+        assert path.name in complaint
+        assert "\n" not in complaint
+    assert read[: len(times)] == times
+    assert len(read) == len(times) or is_broken
+    if written:
+        with open_source(str(tmp_path / "out.mp4")) as copy:
+            again = [frame.pts_seconds for frame in copy]
+        assert again == [time - source.info.clock_zero_seconds for time in read[:20]]
+        assert copy.info.sample_aspect_ratio == source.info.sample_aspect_ratio
