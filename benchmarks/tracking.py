@@ -22,8 +22,9 @@ from dffcli.core.schedule import FixedInterval
 from dffcli.core.types import Detections, Features, Frame, FrameResult, PreparedImage, Task
 from dffcli.errors import DFFError
 from dffcli.flow import build_flow
+from dffcli.geometry import box_iou
 from dffcli.models.registry import build_model
-from dffcli.run.tracking import Tracker, overlaps
+from dffcli.run.tracking import Tracker
 from dffcli.video.images import ImageSequence, images_of
 
 RATE = Fraction(7)  # frames per second
@@ -84,7 +85,7 @@ def judge(results: Iterable[FrameResult], labels: np.ndarray, *, use_flow: bool,
         found = tracker.update(only_persons(result)).prediction
         rows = labels[labels[:, 0] == result.frame.index + 1]
         true_boxes = np.concatenate((rows[:, 2:4], rows[:, 2:4] + rows[:, 4:6]), axis=1)
-        shared = overlaps(true_boxes, found.boxes.astype(np.float64))  # motmetrics' own fails with numpy 2
+        shared = box_iou(true_boxes, found.boxes.astype(np.float64))  # motmetrics' own fails with numpy 2
         accumulator.update(rows[:, 1], found.track_ids, np.where(shared >= MIN_OVERLAP, 1 - shared, np.nan))
     summary = motmetrics.metrics.create().compute(accumulator, metrics=list(FIGURES))
     return {name: float(summary[name].iloc[0]) for name in FIGURES}

@@ -8,7 +8,7 @@ import pytest
 import torch
 
 from dffcli.core.types import Detections, Frame, FrameResult, KeyReason, SegmentationMap
-from dffcli.run.tracking import Tracker, flow_motion, overlaps
+from dffcli.run.tracking import Tracker, flow_motion
 
 SIZE = (100, 200)
 IMAGE = np.zeros((*SIZE, 3), np.uint8)
@@ -127,11 +127,6 @@ def test_flow_motion_is_the_difference_of_two_fields() -> None:
 def test_flow_is_read_somewhere_even_off_the_picture(box: tuple[float, ...]) -> None:
     motion = flow_motion(np.array(box, float), None, shift(1.0)[0].numpy(), size=SIZE)
     assert np.isfinite(motion).all()
-
-
-def test_overlap_is_one_with_itself_and_none_elsewhere() -> None:
-    boxes = np.array([[0.0, 0, 10, 10], [20, 20, 30, 30], [5, 0, 15, 10]])
-    np.testing.assert_allclose(overlaps(boxes, boxes), [[1, 0, 1 / 3], [0, 1, 0], [1 / 3, 0, 1]])
 
 
 def test_label_maps_pass_through() -> None:

@@ -10,7 +10,6 @@ from dffcli.training.detection_loss import (
     Targets,
     distribution_focal_loss,
     generalized_overlaps,
-    overlaps,
     quality_focal_loss,
 )
 
@@ -25,13 +24,6 @@ def targets(*boxes: tuple[float, float, float, float], classes: list[int], weigh
 
 def perfect_boxes(box: tuple[float, float, float, float]) -> torch.Tensor:
     return torch.tensor(box).expand(PLACES, 4).clone()
-
-
-def test_overlaps_of_known_boxes() -> None:
-    boxes = torch.tensor([[0.0, 0, 10, 10], [20, 20, 30, 30]])
-    others = torch.tensor([[0.0, 0, 10, 10], [5, 0, 15, 10], [40, 40, 50, 50]])
-    assert overlaps(boxes, others)[0].tolist() == pytest.approx([1, 1 / 3, 0], abs=1e-4)
-    assert overlaps(boxes, others)[1].tolist() == [0, 0, 0]
 
 
 def test_generalized_overlap_goes_on_falling_where_boxes_no_longer_touch() -> None:

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import numpy as np
 
-from dffcli.core.types import Detections, Float32Array, Prediction, SegmentationMap
+from dffcli.core.types import Detections, Prediction, SegmentationMap
+from dffcli.geometry import box_iou
 
 MATCH_OVERLAP = 0.5  # intersection over union
 SURE_SCORE = 0.3  # boxes below it are not compared: they come and go without meaning
@@ -27,7 +28,7 @@ def _box_disagreement(one: Detections, other: Detections) -> float:
     total = len(one) + len(other)
     if total == 0:
         return 0.0
-    overlap = _overlaps(one.boxes, other.boxes)
+    overlap = box_iou(one.boxes, other.boxes)
     overlap[one.category_ids[:, None] != other.category_ids] = 0
     matched = 0
     while overlap.size and overlap.max() >= MATCH_OVERLAP:
@@ -36,13 +37,3 @@ def _box_disagreement(one: Detections, other: Detections) -> float:
         overlap[:, column] = 0
         matched += 1
     return 1 - 2 * matched / total
-
-
-def _overlaps(one: Float32Array, other: Float32Array) -> Float32Array:
-    """Intersection over union of all pairs, `[len(one), len(other)]`."""
-    low = np.maximum(one[:, None, :2], other[:, :2])
-    high = np.minimum(one[:, None, 2:], other[:, 2:])
-    shared = np.clip(high - low, 0, None).prod(2)
-    areas = [(boxes[:, 2:] - boxes[:, :2]).clip(0).prod(1) for boxes in (one, other)]
-    union = areas[0][:, None] + areas[1] - shared
-    return np.asarray(shared / np.maximum(union, 1e-6), np.float32)

@@ -16,6 +16,7 @@ from pycocotools.cocoeval import COCOeval
 from dffcli.core.types import Detections, Float32Array
 from dffcli.errors import DataError
 from dffcli.evaluation.detection_data import BoxLabels, LabelledSequence
+from dffcli.geometry import box_iou
 
 SPEEDS = {"slow": (0.9, 1.01), "medium": (0.7, 0.9), "fast": (-0.01, 0.7)}
 """Motion IoU of a track over +-`SPEED_REACH` frames, by name (Flow-Guided Feature Aggregation, section 6)."""
@@ -81,16 +82,9 @@ def motion_overlaps(sequence: LabelledSequence) -> list[Float32Array]:
             near = range(max(0, index - SPEED_REACH), min(len(boxes_at), index + SPEED_REACH + 1))
             others = [boxes_at[k][track] for k in near if k != index and track in boxes_at[k]]
             mine = boxes_at[index].get(track)
-            means.append(np.mean([box_iou(mine, o) for o in others]) if mine is not None and others else np.nan)
+            means.append(box_iou(mine[None], np.stack(others)).mean() if mine is not None and others else np.nan)
         result.append(np.array(means, np.float32))
     return result
-
-
-def box_iou(box: NDArray[np.float32], other: NDArray[np.float32]) -> float:
-    """Intersection over union of two boxes `x1, y1, x2, y2`."""
-    shared = np.clip(np.minimum(box[2:], other[2:]) - np.maximum(box[:2], other[:2]), 0, None).prod()
-    union = (box[2:] - box[:2]).prod() + (other[2:] - other[:2]).prod() - shared
-    return float(shared / union) if union > 0 else 0.0
 
 
 def judge(pictures: Sequence[Judged], categories: Mapping[int, str]) -> DetectionReport:

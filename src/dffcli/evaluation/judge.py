@@ -9,12 +9,13 @@ import numpy as np
 from numpy.typing import NDArray
 
 from dffcli.categories import Category
-from dffcli.core.types import Detections, Float32Array, FrameResult, Prediction, SegmentationMap, Task
+from dffcli.core.types import Detections, FrameResult, Prediction, SegmentationMap, Task
 from dffcli.errors import DataError
 from dffcli.evaluation.detection_data import BoxLabels
 from dffcli.evaluation.detection_metrics import Judged, judge
 from dffcli.evaluation.segment_metrics import confusion, mean_iou
 from dffcli.evaluation.truth import Truth
+from dffcli.geometry import box_iou
 
 SCORE = 0.5  # from which a detection counts as said, for F1 and as a reference
 OVERLAP = 0.5  # intersection over union at which two boxes are the same
@@ -115,7 +116,7 @@ def _matched(found: Detections, labels: BoxLabels) -> tuple[int, int]:
     """How many finds match an object of their class, the best find first; and how many lie on ignored objects."""
     free = np.ones(len(labels), np.bool_)
     both = ignored = 0
-    overlaps = box_overlaps(found.boxes, labels.boxes)
+    overlaps = box_iou(found.boxes, labels.boxes)
     for row in np.argsort(-found.scores, kind="stable"):
         fitting = overlaps[row] * (labels.category_ids == found.category_ids[row])
         counted = fitting * (free & ~labels.is_ignored)
@@ -125,12 +126,3 @@ def _matched(found: Detections, labels: BoxLabels) -> tuple[int, int]:
         elif (fitting * labels.is_ignored >= OVERLAP).any():
             ignored += 1
     return both, ignored
-
-
-def box_overlaps(boxes: Float32Array, others: Float32Array) -> NDArray[np.float64]:
-    """Intersection over union of every box with every other, `[N, M]`."""
-    first, second = boxes[:, np.newaxis].astype(np.float64), others[np.newaxis].astype(np.float64)
-    sides = np.clip(np.minimum(first[..., 2:], second[..., 2:]) - np.maximum(first[..., :2], second[..., :2]), 0, None)
-    shared = sides.prod(-1)
-    union = (first[..., 2:] - first[..., :2]).prod(-1) + (second[..., 2:] - second[..., :2]).prod(-1) - shared
-    return np.asarray(shared / np.maximum(union, 1e-9))

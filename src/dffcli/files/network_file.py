@@ -9,7 +9,6 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-import torch
 from safetensors import SafetensorError
 from safetensors.torch import load_file, save_file
 from torch import Tensor, nn
@@ -116,24 +115,3 @@ def _metadata(path: Path) -> dict[str, str]:
             raise ValueError("header too long")
         header = json.loads(file.read(length))
     return dict(header.get("__metadata__", {}))
-
-
-def fill_module(module: nn.Module, tensors: dict[str, Tensor], *, source: str) -> None:
-    """Load weights into a module, all of them.
-
-    Raises:
-        WeightsError: names or shapes differ; the first few are listed.
-    """
-    wanted = {n: v for n, v in module.state_dict().items() if not n.endswith("num_batches_tracked")}
-    wrong = [f"{name} is missing" for name in wanted if name not in tensors]
-    wrong += [f"{name} is not part of the network" for name in tensors if name not in wanted]
-    wrong += [
-        f"{name} is {list(tensors[name].shape)}, expected {list(value.shape)}"
-        for name, value in wanted.items()
-        if name in tensors and tensors[name].shape != value.shape
-    ]
-    if wrong:
-        more = f" and {len(wrong) - 3} more" if len(wrong) > 3 else ""
-        raise WeightsError(f"{source}: of another network: {'; '.join(wrong[:3])}{more}")
-    with torch.no_grad():
-        module.load_state_dict(tensors, strict=False)

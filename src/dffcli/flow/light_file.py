@@ -7,7 +7,8 @@ from pathlib import Path
 from torch import nn
 
 from dffcli.errors import WeightsError
-from dffcli.files.network_file import bundled_file, fill_module, load_network, save_network
+from dffcli.files.network_file import bundled_file, load_network, save_network
+from dffcli.files.state_dict import fill
 from dffcli.flow.light import LightFlow, LightFlowNet
 from dffcli.flow.measured import MeasuredFlow
 
@@ -26,7 +27,7 @@ def load_light_flow(path: Path) -> LightFlowNet:
     """Read what `export_light_flow` wrote."""
     file = load_network(path, kinds=(KIND,))
     module = LightFlowNet(scale_channels=file.description["scale_channels"])
-    fill_module(module, file.tensors, source=str(path))
+    fill(module, file.tensors, source=str(path))
     return module
 
 

@@ -16,6 +16,7 @@ from numpy.typing import NDArray
 from scipy.optimize import linear_sum_assignment
 
 from dffcli.core.types import Detections, Frame, FrameResult, KeyReason
+from dffcli.geometry import box_iou
 
 Boxes = NDArray[np.float64]
 """`x1, y1, x2, y2` in frame pixels, `[N, 4]`."""
@@ -138,7 +139,7 @@ class Tracker:
             return
         boxes = _widened(found.boxes[rows].astype(np.float64), widening)
         places = _widened(np.array([track.box for track in free]), widening)
-        worth = overlaps(boxes, places)
+        worth = box_iou(boxes, places)
         categories = np.array([track.category_id for track in free])
         worth -= OTHER_CATEGORY * (found.category_ids[rows][:, None] != categories[None, :])
         for one, other in zip(*linear_sum_assignment(-np.where(worth >= floor, worth, 0.0)), strict=True):
@@ -191,15 +192,6 @@ def flow_motion(
     start = _median_inside(box, before, size)
     motion = start - _median_inside(box, current, size)
     return start - _median_inside(box + np.tile(motion, 2), current, size)
-
-
-def overlaps(one: Boxes, other: Boxes) -> NDArray[np.float64]:
-    """Intersection over union of every box with every other, `[N, M]`."""
-    corner = np.maximum(one[:, None, :2], other[None, :, :2])
-    end = np.minimum(one[:, None, 2:], other[None, :, 2:])
-    shared = np.clip(end - corner, 0, None).prod(axis=2)
-    areas = (one[:, 2:] - one[:, :2]).prod(axis=1)[:, None] + (other[:, 2:] - other[:, :2]).prod(axis=1)[None, :]
-    return np.asarray(shared / np.maximum(areas - shared, 1e-9), np.float64)
 
 
 def _median_inside(

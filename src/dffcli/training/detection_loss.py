@@ -7,6 +7,7 @@ from dataclasses import dataclass
 import torch
 import torch.nn.functional as F
 from torch import Tensor
+from torchvision.ops import box_iou
 
 from dffcli.models.street.detector import BINS, boxes_from_distances
 
@@ -45,16 +46,6 @@ class Assignment:
     places: Tensor
     boxes: Tensor
     box_weights: Tensor
-
-
-def overlaps(boxes: Tensor, others: Tensor) -> Tensor:
-    """IoU of every box `[N, 4]` with every other `[M, 4]`, `[N, M]`."""
-    corner = torch.maximum(boxes[:, None, :2], others[None, :, :2])
-    opposite = torch.minimum(boxes[:, None, 2:], others[None, :, 2:])
-    shared = (opposite - corner).clamp(min=0).prod(2)  # [N, M]
-    areas = (boxes[:, 2:] - boxes[:, :2]).prod(1)
-    other_areas = (others[:, 2:] - others[:, :2]).prod(1)
-    return shared / (areas[:, None] + other_areas[None] - shared + EPSILON)
 
 
 def generalized_overlaps(boxes: Tensor, others: Tensor) -> tuple[Tensor, Tensor]:
@@ -103,7 +94,7 @@ class AlignedAssigner:
             none = torch.zeros(0, device=scores.device)
             return Assignment(wished, weights, none.long(), none.view(0, 4), none)
         objects, classes, certainty = targets.boxes[kept], targets.classes[kept], targets.weights[kept]
-        iou = overlaps(objects, boxes)  # [N, P]
+        iou = box_iou(objects, boxes)  # [N, P]
         alignment = scores[:, classes].T.clamp(min=EPSILON) ** self.score_power * iou**self.overlap_power  # [N, P]
         candidates = self._candidates(centres, strides, objects)
         ranked = torch.where(candidates, alignment + 1e-12, torch.zeros_like(alignment))

@@ -26,7 +26,6 @@ from dffcli.models.street.detector_model import (
     build,
     export,
     start_from,
-    without_doubles,
 )
 from dffcli.models.street.network import StreetShape, fold_norms
 
@@ -164,19 +163,6 @@ def test_a_written_detector_answers_the_same(tmp_path: Path) -> None:
     for one, other in zip(first, second, strict=True):
         torch.testing.assert_close(one, other, atol=2e-2, rtol=2e-2)  # the file holds half precision
     assert build("street-det", weights="random").is_random
-
-
-@pytest.mark.parametrize("count", [0, 1, 7, 400])
-def test_doubles_are_dropped_as_torchvision_drops_them(count: int) -> None:
-    from torchvision.ops import batched_nms
-
-    rng = np.random.default_rng(count)
-    corners, sides = rng.uniform(0, 300, (count, 2)), rng.uniform(5, 120, (count, 2))
-    boxes = np.concatenate((corners, corners + sides), 1).astype(np.float32)
-    scores, classes = rng.uniform(0.01, 1, count).astype(np.float32), rng.integers(0, 6, count)
-    wanted = batched_nms(torch.from_numpy(boxes), torch.from_numpy(scores), torch.from_numpy(classes), 0.5)
-
-    assert without_doubles(boxes, scores, classes, max_overlap=0.5).tolist() == wanted.tolist()
 
 
 @pytest.mark.parametrize("lowest", [0.1, 0.4, 0.7, 1.0])

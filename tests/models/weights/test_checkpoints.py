@@ -10,7 +10,8 @@ from safetensors.torch import save_file
 from torch import nn
 
 from dffcli.errors import WeightsError
-from dffcli.models.weights.checkpoints import fill, read_checkpoint
+from dffcli.files.state_dict import fill
+from dffcli.models.weights.checkpoints import read_checkpoint
 
 
 def network() -> nn.Module:

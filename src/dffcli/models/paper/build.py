@@ -10,11 +10,11 @@ from torch import nn
 
 from dffcli.categories import CATEGORY_SETS
 from dffcli.errors import ModelError, WeightsError
+from dffcli.files.state_dict import check_finite
 from dffcli.models.folding import fold_batch_norms
 from dffcli.models.paper.catalog import NETWORKS, FlowName, PaperNetwork
 from dffcli.models.paper.checkpoints import (
     COUNTERS,
-    check_finite,
     load_parameters,
     match_parameters,
     read_parameters,

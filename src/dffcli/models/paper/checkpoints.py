@@ -12,6 +12,7 @@ import torch
 from torch import Tensor, nn
 
 from dffcli.errors import WeightsError
+from dffcli.files.state_dict import check_finite
 from dffcli.models.paper.names import Naming, backbone_name, mmtracking_name, mxnet_name, mxnet_resnet50_name
 from dffcli.models.paper.prepare import IMAGENET_STD
 from dffcli.models.paper.psroi import BINS
@@ -189,14 +190,3 @@ def load_parameters(network: nn.Module, path: Path, *, name: str) -> Match:
     check_finite(found.state, source=str(path))
     network.load_state_dict(found.state, assign=True)
     return found
-
-
-def check_finite(state: State, *, source: str) -> None:
-    """Refuse values that are not numbers.
-
-    Raises:
-        WeightsError: there are some; the first is named.
-    """
-    bad = [key for key, tensor in state.items() if tensor.is_floating_point() and not bool(tensor.isfinite().all())]
-    if bad:
-        raise WeightsError(f"{source}: {len(bad)} parameters hold NaN or infinity, the first is {bad[0]}")

@@ -12,6 +12,7 @@ from safetensors.torch import save_file
 from torch import nn
 
 from dffcli.errors import ModelError, WeightsError
+from dffcli.files.state_dict import check_finite
 from dffcli.models.paper.build import build_network
 from dffcli.models.paper.catalog import NETWORKS
 from dffcli.models.paper.checkpoints import (
@@ -19,7 +20,6 @@ from dffcli.models.paper.checkpoints import (
     Match,
     Pixels,
     State,
-    check_finite,
     match_parameters,
     read_parameters,
 )

@@ -8,16 +8,16 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
-import cv2
 import numpy as np
 import torch
-from numpy.typing import NDArray
 from torch import Tensor, nn
 
 from dffcli.categories import STREET_OBJECTS, Category
 from dffcli.core.reduce import reduced
-from dffcli.core.types import BoxMaps, Detections, Features, Float32Array, Frame, PreparedImage, Task, UInt8Array
-from dffcli.files.network_file import NetworkFile, bundled_file, fill_module, load_network, save_network
+from dffcli.core.types import BoxMaps, Detections, Features, Frame, PreparedImage, Task, UInt8Array
+from dffcli.files.network_file import NetworkFile, bundled_file, load_network, save_network
+from dffcli.files.state_dict import fill
+from dffcli.geometry import nms
 from dffcli.models.registry import BuiltModel, Weights
 from dffcli.models.street.detector import STRIDES, StreetDetector, boxes_from_distances, place_centres
 from dffcli.models.street.network import StreetShape, fold_norms
@@ -160,7 +160,7 @@ class StreetDetModel:
             label, box = label[best], box[best]
         score = (logit - even).sigmoid()
         boxes_found, scores, classes_found = box.cpu().numpy(), score.cpu().numpy(), label.cpu().numpy()
-        kept = without_doubles(boxes_found, scores, classes_found, max_overlap=self.settings.max_overlap)
+        kept = nms(boxes_found, scores, classes_found, max_overlap=self.settings.max_overlap)
         kept = kept[: self.settings.max_boxes]
         (height, width), (content_height, content_width) = image.frame.size, image.content_size
         found = boxes_found[kept] * np.tile((width / content_width, height / content_height), 2)
@@ -179,26 +179,6 @@ def log_odds(share: float) -> float:
     if not 0 < share < 1:
         return math.inf if share >= 1 else -math.inf
     return math.log(share / (1 - share))
-
-
-def without_doubles(
-    boxes: Float32Array, scores: Float32Array, classes: NDArray[np.int64], *, max_overlap: float
-) -> NDArray[np.intp]:
-    """Rows of the boxes that no better one of their class overlaps by more, the best first.
-
-    OpenCV's, not torchvision's: importing that takes longer than annotating a short clip.
-
-    Args:
-        boxes: `x1, y1, x2, y2`, `[N, 4]`.
-        scores: `[N]`.
-        classes: `[N]`.
-        max_overlap: intersection over union.
-    """
-    if not len(boxes):
-        return np.zeros(0, np.intp)
-    corner_and_size = np.concatenate((boxes[:, :2], boxes[:, 2:] - boxes[:, :2]), 1).astype(np.float64)
-    kept = cv2.dnn.NMSBoxesBatched(corner_and_size, scores, classes.astype(np.int32), 0.0, max_overlap)  # type: ignore[arg-type]  # arrays do
-    return np.asarray(kept, np.intp)
 
 
 def input_tensor(images: Tensor) -> Tensor:
@@ -221,7 +201,7 @@ def describe(network: StreetDetector, *, input_size: int = INPUT_SIZE, **facts: 
 def rebuild(file: NetworkFile, *, source: str) -> StreetDetector:
     """The detector a file describes, with its weights."""
     network = _shaped(file.description)
-    fill_module(network, file.tensors, source=source)
+    fill(network, file.tensors, source=source)
     return network
 
 
@@ -277,7 +257,7 @@ def start_from(path: Path, *, categories: tuple[Category, ...]) -> StreetDetecto
     for name, mine in network.state_dict().items():
         if "class_logits" in name and name in tensors:
             tensors[name] = torch.stack([mine[row] if old is None else tensors[name][old] for row, old in pairs])
-    fill_module(network, tensors, source=str(path))
+    fill(network, tensors, source=str(path))
     return network
 
 

@@ -16,7 +16,8 @@ from dffcli.categories import CAMVID, Category
 from dffcli.core.reduce import reduced
 from dffcli.core.types import Features, Frame, PreparedImage, SegmentationMap, Task
 from dffcli.errors import WeightsError
-from dffcli.files.network_file import NetworkFile, bundled_file, fill_module, load_network, save_network
+from dffcli.files.network_file import NetworkFile, bundled_file, load_network, save_network
+from dffcli.files.state_dict import fill
 from dffcli.models.label_map import upsample_argmax
 from dffcli.models.registry import BuiltModel, Weights
 from dffcli.models.street.network import StreetSegmenter, StreetShape, fold_norms, normalise
@@ -149,7 +150,7 @@ def rebuild(file: NetworkFile, *, source: str) -> StreetSegmenter:
         width=numbers["width"],
         out_width=numbers["out_width"],
     )
-    fill_module(module, file.tensors, source=source)
+    fill(module, file.tensors, source=source)
     return module
 
 

@@ -5,7 +5,8 @@ from __future__ import annotations
 from torch import nn
 from torchvision.models import get_model_weights
 
-from dffcli.models.weights.checkpoints import fill, read_checkpoint
+from dffcli.files.state_dict import fill
+from dffcli.models.weights.checkpoints import read_checkpoint
 from dffcli.models.weights.downloads import fetch
 
 

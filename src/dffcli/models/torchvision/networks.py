@@ -12,8 +12,9 @@ from torch import Tensor, nn
 from torchvision.models import get_model, get_model_weights
 
 from dffcli.core.types import Frame
+from dffcli.files.state_dict import fill
 from dffcli.models.registry import Weights
-from dffcli.models.weights.checkpoints import fill, read_checkpoint
+from dffcli.models.weights.checkpoints import read_checkpoint
 from dffcli.models.weights.downloads import fetch
 
 RANDOM_SEED = 0

@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import argparse
 import pickle
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from pathlib import Path
 
 import torch
-from torch import Tensor, nn
+from torch import Tensor
 
 from dffcli.errors import WeightsError
 
@@ -87,44 +87,3 @@ def _find_tensors(content: object) -> State:
         if isinstance(content.get(wrapper), Mapping):
             return _find_tensors(content[wrapper])
     return {str(name): tensor for name, tensor in content.items() if isinstance(tensor, Tensor)}
-
-
-def fill(
-    network: nn.Module,
-    state: Mapping[str, Tensor],
-    *,
-    source: str,
-    ignore: Callable[[str], bool] = lambda name: False,
-) -> None:
-    """Copy a checkpoint's tensors into a network that must fit it exactly.
-
-    Args:
-        network: what to fill.
-        state: tensors by name.
-        source: where they come from, for the message.
-        ignore: names in the checkpoint that this network has no use for.
-
-    Raises:
-        WeightsError: names are missing or too many, shapes differ, or values are not finite; the first are listed.
-    """
-    wanted = network.state_dict()
-    found = {name: tensor for name, tensor in state.items() if not ignore(name)}
-    complaints: list[str] = []
-    missing = [name for name in wanted if name not in found and not name.endswith("num_batches_tracked")]
-    extra = [name for name in found if name not in wanted and not name.endswith("num_batches_tracked")]
-    shaped = [
-        f"{name} {list(found[name].shape)} where {list(wanted[name].shape)} is wanted"
-        for name in wanted
-        if name in found and found[name].shape != wanted[name].shape
-    ]
-    for kind, names in (("missing", missing), ("extra", extra), ("mis-shaped", shaped)):
-        if names:
-            more = f" and {len(names) - SHOWN} more" if len(names) > SHOWN else ""
-            complaints.append(f"{len(names)} {kind}: {', '.join(names[:SHOWN])}{more}")
-    if complaints:
-        raise WeightsError(f"{source}: belongs to another network ({'; '.join(complaints)})")
-    usable = {name: tensor for name, tensor in found.items() if name in wanted}
-    bad = [name for name, tensor in usable.items() if tensor.is_floating_point() and not bool(tensor.isfinite().all())]
-    if bad:
-        raise WeightsError(f"{source}: {len(bad)} tensors hold NaN or infinity, the first is {bad[0]}")
-    network.load_state_dict(usable, strict=False)

@@ -94,7 +94,8 @@ def verify_file(path: Path, *, expected: str = "") -> Verified:
     Raises:
         WeightsError: it is absent, another file, damaged, or holds values that are not finite.
     """
-    from dffcli.models.paper.checkpoints import check_finite, read_parameters
+    from dffcli.files.state_dict import check_finite
+    from dffcli.models.paper.checkpoints import read_parameters
 
     if not path.is_file():
         raise WeightsError(f"{path}: no such file")

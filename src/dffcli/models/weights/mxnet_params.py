@@ -109,7 +109,10 @@ class _Reader:
             raise WeightsError(f"{self.path}: {what}: unknown number type {flag}")
         dtype = np.dtype(DTYPES[flag]).newbyteorder("<")
         values = self.take(prod(shape) * dtype.itemsize, f"{what} {list(shape)}")
-        return np.frombuffer(values, dtype).reshape(shape)
+        try:
+            return np.frombuffer(values, dtype).reshape(shape)
+        except ValueError as error:  # empty, with sides that no memory could address
+            raise WeightsError(f"{self.path}: {what}: damaged: shape {list(shape)}") from error
 
     def shape(self, dimensions: int, code: str, what: str) -> tuple[int, ...]:
         if dimensions > MAX_DIMENSIONS:
