@@ -40,7 +40,8 @@ def measure(clip: str) -> dict[str, float]:
     from dffcli.core.types import Task
     from dffcli.formats.sink import OutputOptions
     from dffcli.models.registry import build_model
-    from dffcli.run.runner import RunConfig, annotate
+    from dffcli.run.config import RunConfig
+    from dffcli.run.runner import annotate
     from dffcli.video.reader import open_source
 
     model = build_model("street-seg").model

@@ -19,8 +19,9 @@ from dffcli.core.types import Task
 from dffcli.evaluation.scene import standard_scene
 from dffcli.evaluation.scene_files import write_clip
 from dffcli.formats.sink import OutputOptions
+from dffcli.run.config import RunConfig
 from dffcli.run.report import RunReport
-from dffcli.run.runner import RunConfig, annotate
+from dffcli.run.runner import annotate
 
 ROUNDS = 3
 

@@ -62,7 +62,8 @@ def main() -> None:
     options = parser.parse_args()
     settle()
     from dffcli.core.types import FrameResult, Task
-    from dffcli.run.runner import Progress, RunConfig, annotate
+    from dffcli.run.config import RunConfig
+    from dffcli.run.runner import Progress, annotate
 
     frames = options.minutes * 60 * options.rate
     step = max(1, frames // 20)

@@ -7,6 +7,7 @@ DFFError                   one clear line on stderr, exit code 1
 ├── OutputError            something about what was asked to be written
 ├── ModelError             an unknown model, or one that cannot do what was asked
 │   └── WeightsError       a checkpoint that is missing, broken or of another network
+├── SettingError           a setting out of its range, or one that contradicts another: wrong usage, exit code 2
 ├── DataError              a data set or annotation file that is wrong or broken
 └── ShapeError             arrays that do not fit together (a caller's mistake)
 """
@@ -38,6 +39,10 @@ class ModelError(DFFError):
 
 class WeightsError(ModelError):
     """The weights are missing, broken, or belong to another network."""
+
+
+class SettingError(DFFError):
+    """A setting is out of its range, or contradicts another."""
 
 
 class DataError(DFFError):

@@ -13,9 +13,8 @@ from pathlib import Path
 import pytest
 
 from dffcli.cli import main
-from dffcli.cli.annotate import default_output, make_config
-from dffcli.cli.options import ScheduleName, parse_seconds
-from dffcli.core.types import Task
+from dffcli.cli.annotate import default_output
+from dffcli.cli.options import parse_seconds
 from tests.make_clip import make_clip
 
 
@@ -121,18 +120,6 @@ def test_times_are_seconds_or_hours_minutes_seconds(text: str, seconds: float) -
 )
 def test_the_default_output_is_named_after_the_input(source: str, name: str) -> None:
     assert default_output(source) == name
-
-
-def test_a_key_interval_asks_for_the_fixed_schedule() -> None:
-    options = dict.fromkeys(
-        ["schedule", "max_interval", "start", "end", "output", "model", "flow", "classes", "format"], None
-    )
-    options |= {"source": "a", "key_interval": 4, "weights": "random", "device": "cpu", "causal": False}
-    options |= {"opacity": 0.5, "crf": 20, "overwrite": False, "max_pixels": 100, "resume": False, "runtime": "torch"}
-    assert make_config(Task.SEGMENT, **options).schedule == "fixed"
-    assert make_config(Task.SEGMENT, **{**options, "key_interval": None}).schedule == "adaptive"
-    fixed = make_config(Task.SEGMENT, **{**options, "key_interval": None, "schedule": ScheduleName.FIXED})
-    assert (fixed.schedule, fixed.key_interval) == ("fixed", 10)
 
 
 def test_help_does_not_import_torch() -> None:

@@ -18,9 +18,12 @@ import av
 import numpy as np
 import pytest
 
-from dffcli.core.types import Detections, KeyReason, Prediction, SegmentationMap
+from dffcli.core.types import Detections, KeyReason, Prediction, SegmentationMap, Task
 from dffcli.errors import InputError
+from dffcli.formats.sink import OutputOptions
+from dffcli.run.config import RunConfig
 from dffcli.run.journal import Journal, Record, journal_path
+from dffcli.run.runner import Progress, annotate
 from tests.video.media import make_video
 
 IDENTITY = {"model": "some", "threshold": 0.5, "names": ["a", "b"]}
@@ -218,6 +221,29 @@ def video_frames(path: Path) -> tuple[list[Fraction], list[bytes]]:
         frames = list(container.decode(video=0))
         time_base = Fraction(container.streams.video[0].time_base)
     return [frame.pts * time_base for frame in frames], [frame.to_ndarray(format="gray").tobytes() for frame in frames]
+
+
+def test_settings_that_shape_no_result_may_change_when_a_run_goes_on(tmp_path: Path) -> None:
+    clip = make_video(tmp_path / "clip.mp4", 14)
+
+    def config(folder: str, **changes: object) -> RunConfig:
+        (tmp_path / folder).mkdir(exist_ok=True)
+        outputs = tuple(str(tmp_path / folder / name) for name in ("o.mp4", "o.json"))
+        return RunConfig(str(clip), outputs, Task.SEGMENT, key_interval=3, **changes)  # type: ignore
+
+    def stop(_result: object, progress: Progress) -> None:
+        if progress.frames == 11:
+            raise InterruptedError
+
+    with pytest.raises(InterruptedError):
+        annotate(config("resumed"), on_frame=stop)
+    others = {"max_pixels": 9_000_000, "output": OutputOptions(overwrite=True)}
+    report = annotate(config("resumed", resume=True, **others))
+    annotate(config("whole", **others))
+
+    assert "9 frames were taken from the interrupted run" in report.notes
+    assert (tmp_path / "resumed/o.json").read_bytes() == (tmp_path / "whole/o.json").read_bytes()
+    assert video_frames(tmp_path / "resumed/o.mp4") == video_frames(tmp_path / "whole/o.mp4")
 
 
 @pytest.fixture(scope="module")

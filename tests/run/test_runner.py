@@ -11,12 +11,13 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from dffcli.categories import Category
-from dffcli.core.schedule import Adaptive, FixedInterval
-from dffcli.core.types import Detections, Frame, FrameResult, KeyReason, SegmentationMap, SourceInfo, Task
+from dffcli.core.types import FrameResult, SegmentationMap, SourceInfo, Task
 from dffcli.errors import ModelError, OutputError
 from dffcli.formats.sink import OutputOptions
-from dffcli.run.runner import RunConfig, annotate, expected_frames, finisher, keeper, make_schedule, resolve_device
+from dffcli.run.config import RunConfig
+from dffcli.run.parts import resolve_device
+from dffcli.run.plan import plan
+from dffcli.run.runner import annotate, expected_frames, started
 from tests.make_clip import make_clip
 
 FRAMES = 24
@@ -85,6 +86,16 @@ def test_results_do_not_depend_on_which_outputs_are_written(clip: Path, tmp_path
     assert both.read_bytes() == alone.read_bytes()
 
 
+def test_a_run_left_before_its_last_frame_can_only_be_resumed(clip: Path, tmp_path: Path) -> None:
+    outputs = tuple(str(tmp_path / name) for name in ("out.mp4", "out.json", "masks"))
+    with started(plan(RunConfig(str(clip), outputs, Task.SEGMENT))) as run:
+        for _, _ in zip(run, range(FRAMES - 1), strict=False):
+            pass
+    assert [path.name for path in tmp_path.iterdir()] == [".out.mp4.dff-resume"]
+    with pytest.raises(RuntimeError, match="has not come to its end"):
+        _ = run.report
+
+
 def test_nothing_is_left_when_a_run_is_stopped(clip: Path, tmp_path: Path) -> None:
     def stop(_result: FrameResult, progress: object) -> None:
         raise KeyboardInterrupt
@@ -119,59 +130,11 @@ def test_random_weights_are_said_in_the_output(clip: Path, tmp_path: Path) -> No
     assert json.loads(out.read_text())["info"]["random_weights"] is True
 
 
-CATEGORIES = (Category(3, "car", (0, 0, 0)), Category(5, "dog", (1, 1, 1)))
-
-
-def result_of(prediction: Detections | SegmentationMap) -> FrameResult:
-    frame = Frame(0, np.zeros((2, 2, 3), np.uint8), Fraction(0))
-    return FrameResult(frame, prediction, KeyReason.FIRST, (0,))
-
-
-def test_only_wanted_classes_and_scores_are_kept() -> None:
-    keep = keeper(CATEGORIES, classes=("dog",), score_threshold=0.5)
-    found = Detections(np.zeros((3, 4), np.float32), np.array([0.9, 0.8, 0.4], np.float32), np.array([3, 5, 5]))
-    kept = keep(result_of(found)).prediction
-    assert isinstance(kept, Detections)
-    assert kept.category_ids.tolist() == [5]
-
-
-def test_tracking_gives_one_object_one_id_and_keeps_its_doubtful_moments() -> None:
-    finish = finisher(RunConfig("in", (), Task.DETECT, track=True, score_threshold=0.5), CATEGORIES)
-    seen = []
-    for index, score in enumerate((0.9, 0.3, 0.8)):
-        frame = Frame(index, np.zeros((40, 60, 3), np.uint8), Fraction(index, 25))
-        box = np.array([[10 + index, 10, 30 + index, 30]], np.float32)
-        found = Detections(box, np.array([score], np.float32), np.array([3]))
-        result = finish(FrameResult(frame, found, KeyReason.INTERVAL, (index,)))
-        assert isinstance(result.prediction, Detections)
-        assert result.prediction.track_ids is not None
-        seen.append(result.prediction.track_ids.tolist())
-    assert seen == [[1], [1], [1]]
-
-
-def test_pixels_of_other_classes_become_unlabelled() -> None:
-    keep = keeper(CATEGORIES, classes=("car",), score_threshold=0.5)
-    kept = keep(result_of(SegmentationMap(np.array([[3, 5], [5, 3]], np.uint8)))).prediction
-    assert isinstance(kept, SegmentationMap)
-    assert kept.category_ids.tolist() == [[3, 255], [255, 3]]
-
-
-def test_an_unknown_class_is_refused_with_a_suggestion() -> None:
-    with pytest.raises(ModelError, match="did you mean 'car'"):
-        keeper(CATEGORIES, classes=("caar",), score_threshold=0.5)
-
-
 @pytest.mark.parametrize("name", ["cuda", "tpu", "cpu:x"])
 def test_a_device_that_is_not_here_is_refused(name: str, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("torch.cuda.is_available", lambda: False)
     with pytest.raises(ModelError, match=name):
         resolve_device(name)
-
-
-def test_schedules_follow_the_configuration() -> None:
-    base = RunConfig("in", (), Task.SEGMENT)
-    assert isinstance(make_schedule(base), Adaptive)
-    assert make_schedule(RunConfig("in", (), Task.SEGMENT, schedule="fixed", key_interval=7)) == FixedInterval(7)
 
 
 def test_expected_frames_follow_the_part_that_is_taken() -> None:

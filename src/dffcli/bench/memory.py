@@ -29,7 +29,7 @@ def measure_memory(options: dict[str, Any], *, frames: int) -> Memory:
     """Annotate the first frames of a video into an overlaid video, in a process of its own.
 
     Args:
-        options: of `dffcli.run.runner.RunConfig`, as JSON takes them; without outputs.
+        options: of `dffcli.run.config.RunConfig`, as JSON takes them; without outputs.
         frames: how many to run.
 
     Raises:
@@ -73,7 +73,8 @@ def _run(task: dict[str, Any]) -> None:
     import torch
 
     from dffcli.core.types import FrameResult, Task
-    from dffcli.run.runner import RunConfig, annotate
+    from dffcli.run.config import RunConfig
+    from dffcli.run.runner import annotate
 
     options = task["options"] | {"task": Task(task["options"]["task"])}
     if options.get("weights") not in (None, "default", "random"):

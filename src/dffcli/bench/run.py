@@ -23,7 +23,8 @@ from dffcli.evaluation.judge import Judge, make_judge
 from dffcli.evaluation.truth import Truth, read_truth
 from dffcli.models.registry import BuiltModel, build_model
 from dffcli.models.weights.runtimes import use_runtime
-from dffcli.run.runner import choose_flow, keeper, resolve_device
+from dffcli.run.parts import choose_flow, resolve_device
+from dffcli.run.postprocess import keeper
 from dffcli.video.reader import open_source
 
 WARM_UP = 3  # frames, the middle one propagated
@@ -268,7 +269,7 @@ def _with_memory(
             "device": plan.device,
             "runtime": plan.runtime,
             "schedule": "adaptive" if variant.interval is None else "fixed",
-            "key_interval": variant.interval or 1,
+            "key_interval": variant.interval,
             "causal": not variant.two_sided,
             "flow": variant.flow if plan.flows else None,
         }

@@ -17,7 +17,7 @@ from dffcli.bench.tables import Rows, markdown_table
 from dffcli.errors import InputError, ModelError
 from dffcli.evaluation.scene import Scene, standard_scene
 from dffcli.evaluation.scene_files import write_clip, write_truth
-from dffcli.run.runner import named_flow
+from dffcli.run.parts import named_flow
 from dffcli.video.reader import open_source
 
 CLIP_NAME = "clip.mp4"

@@ -13,7 +13,7 @@ import typer
 
 from dffcli import __version__
 from dffcli._runtime import settle
-from dffcli.errors import DFFError
+from dffcli.errors import DFFError, SettingError
 
 COMMANDS = (
     "dffcli.cli.segment",
@@ -58,6 +58,8 @@ for _module in COMMANDS:
     import_module(_module).register(app)
 
 
+WRONG_USAGE = 2
+
 STOPPED_BY = {signal.SIGINT: ("interrupted", 130), signal.SIGTERM: ("terminated", 143)}
 """Signals that end a run in good order, the word for it, and the exit code that shells expect."""
 
@@ -92,7 +94,7 @@ def _run(arguments: list[str] | None) -> int:
         if os.environ.get("DFF_DEBUG"):
             raise
         _complain("; ".join([str(error), *getattr(error, "__notes__", [])]))
-        return 1
+        return WRONG_USAGE if isinstance(error, SettingError) else 1
     except _Stopped as stopped:
         word, code = STOPPED_BY[stopped.args[0]]
         notes = getattr(stopped, "__notes__", [])

@@ -11,7 +11,7 @@ import typer
 
 from dffcli.cli.batch import find_videos, outputs_for, run_batch
 from dffcli.cli.console import Console, print_report
-from dffcli.cli.options import ScheduleName, parse_seconds, parse_weights, split_names
+from dffcli.cli.options import parse_seconds, parse_weights, split_names
 from dffcli.cli.window import Window
 from dffcli.core.types import FrameResult, SourceInfo, Task
 from dffcli.errors import VideoDecodeError
@@ -19,8 +19,9 @@ from dffcli.files.atomic import atomic_path, writing
 from dffcli.formats.sink import OutputOptions
 from dffcli.models.registry import BuiltModel
 from dffcli.models.weights.downloads import reporting
+from dffcli.run.config import RunConfig
 from dffcli.run.report import RunReport
-from dffcli.run.runner import Progress, RunConfig, annotate
+from dffcli.run.runner import Progress, annotate
 
 
 def run(task: Task, **options: Any) -> None:
@@ -80,17 +81,9 @@ def make_config(task: Task, **options: Any) -> RunConfig:
     """The run that the options describe.
 
     Raises:
-        typer.BadParameter: options that contradict each other.
+        SettingError: an option is out of its range.
     """
-    interval, schedule, longest = options["key_interval"], options["schedule"], options["max_interval"]
-    if schedule is ScheduleName.ADAPTIVE and interval is not None:
-        raise typer.BadParameter("--key-interval is for the fixed schedule; with adaptive use --max-interval")
-    if longest is not None and (schedule is ScheduleName.FIXED or interval is not None):
-        raise typer.BadParameter("--max-interval is for the adaptive schedule; with fixed use --key-interval")
-    fixed = schedule is ScheduleName.FIXED or interval is not None
     start, end = (None if text is None else parse_seconds(text) for text in (options["start"], options["end"]))
-    if start is not None and end is not None and start >= end:
-        raise typer.BadParameter(f"expected --start before --end, got {options['start']} and {options['end']}")
     defaults = RunConfig(source="", outputs=(), task=task)
     return RunConfig(
         source=options["source"],
@@ -100,9 +93,9 @@ def make_config(task: Task, **options: Any) -> RunConfig:
         weights=parse_weights(options["weights"]),
         device=options["device"],
         runtime=options.get("runtime", defaults.runtime),
-        schedule="fixed" if fixed else "adaptive",
-        key_interval=interval or defaults.key_interval,
-        max_interval=longest or defaults.max_interval,
+        schedule=options["schedule"],
+        key_interval=options["key_interval"],
+        max_interval=options["max_interval"],
         causal=options["causal"],
         flow=options["flow"],
         score_threshold=options.get("score_threshold", defaults.score_threshold),

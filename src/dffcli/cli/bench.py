@@ -151,7 +151,7 @@ def make_plan(options: dict[str, Any]) -> BenchPlan:
     from dffcli.bench.plan import BenchPlan
     from dffcli.bench.suite import suite_models
     from dffcli.models.registry import find_entry, model_entries
-    from dffcli.run.runner import DEFAULT_MODELS
+    from dffcli.run.plan import DEFAULT_MODELS
 
     task: Task | None = options["task"]
     named = o.split_names(options["models"] or "")

@@ -65,7 +65,7 @@ def eval_detect(
     from dffcli.evaluation.detection_metrics import judge
     from dffcli.evaluation.detection_source import parse_detection_source
     from dffcli.models.registry import build_model
-    from dffcli.run.runner import choose_flow, resolve_device
+    from dffcli.run.parts import choose_flow, resolve_device
 
     wanted = o.parse_intervals(intervals)
     data = parse_detection_source(source).read()

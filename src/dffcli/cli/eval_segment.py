@@ -61,7 +61,8 @@ def eval_segment(
     from dffcli.evaluation import segment_eval
     from dffcli.evaluation.segment_source import parse_source
     from dffcli.models.registry import build_model
-    from dffcli.run.runner import DEFAULT_MODELS, choose_flow, resolve_device
+    from dffcli.run.parts import choose_flow, resolve_device
+    from dffcli.run.plan import DEFAULT_MODELS
 
     wanted = options.parse_intervals(intervals)
     where = parse_source(source)

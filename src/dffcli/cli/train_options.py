@@ -148,7 +148,7 @@ def fit_as_asked(objective: Objective, chosen: dict[str, Any]) -> FitResult:
         objective: what to minimise.
         chosen: the command's arguments by name.
     """
-    from dffcli.run.runner import resolve_device
+    from dffcli.run.parts import resolve_device
     from dffcli.training.fit import FitSettings, fit
 
     settings = FitSettings(

@@ -199,7 +199,7 @@ def _fit(
     quiet: bool,
 ) -> None:
     from dffcli.models.paper.importing import save_trained
-    from dffcli.run.runner import resolve_device
+    from dffcli.run.parts import resolve_device
     from dffcli.training.fit import fit
 
     with options.follow(steps=settings.steps, quiet=quiet) as on_step:

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any, Literal
 import numpy as np
 from numpy.typing import NDArray
 
+from dffcli.core.task import Task as Task
 from dffcli.errors import ShapeError
 
 if TYPE_CHECKING:
@@ -19,13 +20,6 @@ if TYPE_CHECKING:
 
 UInt8Array = NDArray[np.uint8]
 Float32Array = NDArray[np.float32]
-
-
-class Task(StrEnum):
-    """What a model answers."""
-
-    DETECT = "detect"
-    SEGMENT = "segment"
 
 
 class KeyReason(StrEnum):

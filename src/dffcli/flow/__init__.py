@@ -7,11 +7,12 @@ from difflib import get_close_matches
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from dffcli.core.protocols import FlowEstimator
-from dffcli.errors import ModelError
+from dffcli.errors import ModelError, WeightsError
 
 if TYPE_CHECKING:
     from torch import nn
+
+    from dffcli.core.protocols import FlowEstimator
 
 FLOWS = {
     "dis": "OpenCV DIS on a reduced grey picture, chained from frame to frame (default)",
@@ -28,6 +29,26 @@ FLOWS = {
 FILE_SUFFIX = ".safetensors"
 
 
+def check_flow(name: str) -> None:
+    """Refuse, before anything is loaded, a name that no estimator has.
+
+    Args:
+        name: one of `FLOWS`, or the file of a light flow network.
+
+    Raises:
+        ModelError: there is none of that name.
+        WeightsError: the file is not there.
+    """
+    if name.endswith(FILE_SUFFIX):
+        if not Path(name).is_file():
+            raise WeightsError(f"{name}: no such file")
+        return
+    if name not in FLOWS:
+        near = get_close_matches(name, FLOWS, n=1, cutoff=0.5)
+        hint = f"did you mean {near[0]}?" if near else f"expected one of {', '.join(FLOWS)} or a file"
+        raise ModelError(f"unknown flow {name!r}: {hint}")
+
+
 def build_flow(
     name: str, *, device: str = "cpu", load: Callable[[str, nn.Module], None] | None = None
 ) -> FlowEstimator:
@@ -42,14 +63,11 @@ def build_flow(
         ModelError: there is none of that name.
         WeightsError: its weights are not here and cannot be fetched.
     """
+    check_flow(name)
     if name == "light" or name.endswith(FILE_SUFFIX):
         from dffcli.flow.light_file import build_light_flow
 
         return build_light_flow(None if name == "light" else Path(name), device=device)
-    if name not in FLOWS:
-        near = get_close_matches(name, FLOWS, n=1, cutoff=0.5)
-        hint = f"did you mean {near[0]}?" if near else f"expected one of {', '.join(FLOWS)}"
-        raise ModelError(f"unknown flow {name!r}: {hint}")
     if name.startswith("raft"):
         from dffcli.flow.raft import build_raft
 

@@ -6,10 +6,14 @@ import os
 from dataclasses import dataclass, field
 from pathlib import Path
 from types import TracebackType
-from typing import Any, Literal, Protocol, Self
+from typing import TYPE_CHECKING, Any, Literal, Protocol, Self, get_args
 
-from dffcli.core.types import FrameResult
+from dffcli.core.task import Task
 from dffcli.errors import OutputError
+from dffcli.option import check_settings, option
+
+if TYPE_CHECKING:
+    from dffcli.core.types import FrameResult
 
 MaskIds = Literal["classes", "voc", "cityscapes", "raw"]
 
@@ -44,11 +48,14 @@ class OutputOptions:
             map, Cityscapes' label ids, or bare class ids.
     """
 
-    format: str | None = None
-    opacity: float = 0.5
-    crf: int | None = None
-    overwrite: bool = False
-    mask_ids: MaskIds = "classes"
+    format: str | None = option(None, help="Format of what is not a video.")
+    mask_ids: MaskIds = option("classes", help="Pixels of PNG masks.", choices=get_args(MaskIds), task=Task.SEGMENT)
+    opacity: float = option(0.5, help="How strongly masks are painted, 0 to 1.", low=0, high=1)
+    crf: int | None = option(None, help="Quality of the video; lower is better.", low=0, high=63)
+    overwrite: bool = option(False, help="Replace outputs that exist.", shapes_result=False)
+
+    def __post_init__(self) -> None:
+        check_settings(self)
 
 
 class Sink(Protocol):

@@ -6,14 +6,19 @@ from dataclasses import dataclass
 from difflib import get_close_matches
 from importlib import import_module
 from pathlib import Path
-from typing import Literal
+from typing import TYPE_CHECKING, Literal
 
-from dffcli.core.protocols import FlowEstimator, VideoModel
-from dffcli.core.types import Task
+from dffcli.core.task import Task
 from dffcli.errors import ModelError
+
+if TYPE_CHECKING:
+    from dffcli.core.protocols import FlowEstimator, VideoModel
 
 Weights = Literal["default", "random"] | Path
 """`default`: the published or bundled ones; `random`: for benchmarking only; a path: a local checkpoint."""
+
+RUNTIMES = ("torch", "compile", "openvino", "onnx")
+"""What can run a feature network."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -2,35 +2,15 @@
 
 from __future__ import annotations
 
-import os
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import replace
-from pathlib import Path
-from typing import Any
 
 import numpy as np
 import torch
 
-from dffcli import __version__
-from dffcli.core.types import Frame, FrameResult, SourceInfo
+from dffcli.core.types import Frame, FrameResult
 from dffcli.errors import VideoDecodeError
 from dffcli.run.journal import Journal, Record
-
-
-def run_identity(info: SourceInfo, settings: dict[str, Any], *, files: Iterable[Path]) -> dict[str, Any]:
-    """What two runs must agree in to give the same results, in the user's words.
-
-    Args:
-        info: the source.
-        settings: model, weights and every option that shapes a result.
-        files: what must not have changed in between: the source, a checkpoint.
-    """
-    identity: dict[str, Any] = {"dff version": __version__, "source": info.path and os.path.realpath(info.path)}
-    for file in files:
-        about = file.stat()
-        identity[f"size of {file.name}"] = about.st_size
-        identity[f"time of {file.name}"] = about.st_mtime_ns
-    return identity | settings
 
 
 def continued(

@@ -5,10 +5,12 @@ from __future__ import annotations
 from collections.abc import Iterator
 from dataclasses import dataclass
 from fractions import Fraction
-from typing import Protocol, Self
+from typing import TYPE_CHECKING, Protocol, Self
 
-from dffcli.core.types import Frame, SourceInfo
 from dffcli.errors import InputError
+
+if TYPE_CHECKING:
+    from dffcli.core.types import Frame, SourceInfo
 
 MAX_PIXELS = 8192 * 8192
 """Pictures above this are refused unless asked for: a small file can claim gigabytes."""

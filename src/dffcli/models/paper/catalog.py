@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Literal
 
-from dffcli.core.types import Task
+from dffcli.core.task import Task
 from dffcli.models.registry import ModelEntry
 
 Kind = Literal["rfcn", "deeplab", "faster-rcnn"]

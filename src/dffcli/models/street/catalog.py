@@ -1,6 +1,6 @@
 """Entries of the registry: the bundled street networks."""
 
-from dffcli.core.types import Task
+from dffcli.core.task import Task
 from dffcli.models.registry import ModelEntry
 
 ENTRIES: tuple[ModelEntry, ...] = (

@@ -1,6 +1,6 @@
 """Entries of the registry: torchvision's segmenters and detectors."""
 
-from dffcli.core.types import Task
+from dffcli.core.task import Task
 from dffcli.models.registry import ModelEntry
 
 URL = "https://download.pytorch.org/models/"

@@ -20,8 +20,8 @@ from torch import Tensor, nn
 from dffcli.core.protocols import VideoModel
 from dffcli.core.types import Features
 from dffcli.errors import ModelError
+from dffcli.models.registry import RUNTIMES
 
-RUNTIMES = ("torch", "compile", "openvino", "onnx")
 SHAPES_KEPT = 2  # input shapes whose compiled network is kept
 
 Network = Callable[[Tensor], Features]

@@ -1,0 +1,122 @@
+"""Settings declared once: a dataclass field holds its default, its help, its range, and whether it shapes a result.
+
+The command line's signature and help, the check of a value, and the identity of a run are all made from the fields.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Callable, Iterator
+from dataclasses import MISSING, dataclass
+from typing import Any
+
+from dffcli.errors import SettingError
+
+_KEY = "option"
+
+
+@dataclass(frozen=True, slots=True)
+class Option:
+    """What a field says of itself.
+
+    Attributes:
+        help: one or two sentences; a function where they are made from what is registered.
+        flags: of the command line, where not `--field-name`.
+        metavar: what stands for the value in the help.
+        panel: heading it is listed under.
+        low, high: the least and the greatest value, of the value itself.
+        choices: the words it can be, where they are few.
+        read: makes the value from the text of the command line, where the type alone does not say how.
+        shapes_result: another value can give another result; a run is resumed only with the same one.
+        is_written: the value names what is written; what lies there already says nothing of the run.
+        task: the only task it is for.
+    """
+
+    help: str | Callable[[], str]
+    flags: tuple[str, ...] = ()
+    metavar: str | None = None
+    panel: str | None = None
+    low: float | None = None
+    high: float | None = None
+    choices: tuple[str, ...] = ()
+    read: Callable[[str], Any] | None = None
+    shapes_result: bool = True
+    is_written: bool = False
+    task: str | None = None
+
+    @property
+    def text(self) -> str:
+        """The help."""
+        return self.help if isinstance(self.help, str) else self.help()
+
+    @property
+    def wanted(self) -> str:
+        """The range in words."""
+        if self.choices:
+            return f"one of {', '.join(self.choices)}"
+        if self.high is None:
+            return f"at least {self.low:g}"
+        return f"at most {self.high:g}" if self.low is None else f"{self.low:g} to {self.high:g}"
+
+    def allows(self, value: Any) -> bool:
+        """Whether a value lies in the range; None, nothing said, always does."""
+        if value is None:
+            return True
+        if self.choices and value not in self.choices:
+            return False
+        return (self.low is None or value >= self.low) and (self.high is None or value <= self.high)
+
+
+def option(default: Any = MISSING, *, help: str | Callable[[], str], **facts: Any) -> Any:
+    """A dataclass field that is a setting; `facts` are those of `Option`."""
+    metadata = {_KEY: Option(help, **facts)}
+    if isinstance(default, type):
+        return dataclasses.field(default_factory=default, metadata=metadata)
+    return dataclasses.field(default=default, metadata=metadata)
+
+
+@dataclass(frozen=True, slots=True)
+class Setting:
+    """A field of a group of settings, with its value."""
+
+    name: str
+    value: Any
+    option: Option | None
+
+    @property
+    def words(self) -> str:
+        """The name as people read it."""
+        return self.name.replace("_", " ")
+
+
+def settings_of(group: Any) -> Iterator[Setting]:
+    """Every setting of a dataclass value, those of the groups in it included."""
+    for field in dataclasses.fields(group):
+        value = getattr(group, field.name)
+        if dataclasses.is_dataclass(value) and not isinstance(value, type):
+            yield from settings_of(value)
+        else:
+            yield Setting(field.name, value, field.metadata.get(_KEY))
+
+
+def option_of(field: dataclasses.Field[Any]) -> Option | None:
+    """What a field says of itself; None where it says nothing."""
+    found: Option | None = field.metadata.get(_KEY)
+    return found
+
+
+def check_settings(group: Any) -> None:
+    """Hold every setting of a dataclass value to its range.
+
+    Raises:
+        SettingError: one lies outside.
+    """
+    for setting in settings_of(group):
+        if setting.option is None:
+            continue
+        try:
+            is_allowed = setting.option.allows(setting.value)
+        except TypeError:
+            is_allowed = False
+        if not is_allowed:
+            raise SettingError(f"{setting.words}: expected {setting.option.wanted}, got {setting.value!r}")

@@ -1,0 +1,111 @@
+"""From the names of a plan to the objects that run, and from them to an engine: the only place where they are wired."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass, replace
+
+import torch
+
+from dffcli.core.engine import Engine
+from dffcli.core.protocols import FlowEstimator, Schedule, SparesLowScores
+from dffcli.core.timing import Stopwatch, TimedFlow, TimedModel, TimedWarp
+from dffcli.errors import ModelError
+from dffcli.flow import build_flow
+from dffcli.flow.measured import MeasuredFlow
+from dffcli.models.registry import BuiltModel, build_model
+from dffcli.run.plan import PlannedModel
+
+DEFAULT_FLOW = "dis"
+
+
+@dataclass(frozen=True, slots=True)
+class Parts:
+    """What an engine is made of, but for the schedule, which is fresh for every video.
+
+    Attributes:
+        built: the network, and what is known of its weights.
+        flow: the estimator.
+        device: where the network runs.
+    """
+
+    built: BuiltModel
+    flow: FlowEstimator
+    device: str
+
+    def engine(self, schedule: Schedule, *, two_sided: bool, watch: Stopwatch | None = None) -> Engine:
+        """The engine that every command runs.
+
+        Args:
+            schedule: a fresh one.
+            two_sided: frames between two key frames are reached from both.
+            watch: clocks every part from outside.
+        """
+        model, flow = self.built.model, self.flow
+        if watch is None:
+            return Engine(model, flow, schedule, two_sided)
+        return Engine(TimedModel(model, watch), TimedFlow(flow, watch), schedule, two_sided, TimedWarp(watch))
+
+
+def build_parts(
+    model: PlannedModel,
+    *,
+    flow: str | None,
+    lowest_score: float = 0.0,
+    build: Callable[..., BuiltModel] = build_model,
+) -> Parts:
+    """Load a network and its flow.
+
+    Args:
+        model: which network, on what.
+        flow: name or file of the flow; None takes the model's own, or DIS.
+        lowest_score: detections that score less are not needed.
+        build: makes a model from its name, as `dffcli.models.registry.build_model`.
+
+    Raises:
+        ModelError: the device is not here, or the model cannot run on it or on that runtime.
+        WeightsError: weights are missing, broken or another network's.
+    """
+    device = resolve_device(model.device)
+    built = build(model.entry.name, weights=model.weights, device=device, task=model.entry.task)
+    if model.runtime != "torch":
+        from dffcli.models.weights.runtimes import use_runtime
+
+        use_runtime(built.model, model.runtime, device=device)
+    if isinstance(built.model, SparesLowScores):
+        built.model.lowest_score = lowest_score
+    return Parts(replace(built), choose_flow(flow, built, device=device), device)
+
+
+def resolve_device(name: str) -> str:
+    """The device to run on: "auto" takes a GPU if there is one.
+
+    Raises:
+        ModelError: the device is not here.
+    """
+    available = {"cpu": True, "cuda": torch.cuda.is_available(), "mps": torch.backends.mps.is_available()}
+    if name == "auto":
+        return next((kind for kind in ("cuda", "mps") if available[kind]), "cpu")
+    kind, _, number = name.partition(":")
+    if kind not in available or (number and not number.isdigit()):
+        raise ModelError(f"device {name!r}: expected auto, cpu, cuda, cuda:N or mps")
+    if not available[kind] or (kind == "cuda" and int(number or 0) >= torch.cuda.device_count()):
+        here = ", ".join(kind for kind, is_here in available.items() if is_here)
+        raise ModelError(f"device {name!r} is not here: this machine has {here}")
+    return name
+
+
+def choose_flow(name: str | None, built: BuiltModel, *, device: str) -> FlowEstimator:
+    """The flow that was asked for; else the one the model was trained with; else DIS."""
+    if name is None and built.flow is not None:
+        return MeasuredFlow(built.flow)
+    return named_flow(name or DEFAULT_FLOW, device=device)
+
+
+def named_flow(name: str, *, device: str) -> FlowEstimator:
+    """The flow estimator of that name, with its weights if it is a network."""
+    if not name.startswith("raft"):
+        return build_flow(name, device=device)
+    from dffcli.models.torchvision.flows import load_raft
+
+    return build_flow(name, device=device, load=load_raft)

@@ -1,0 +1,217 @@
+"""Everything a run will do, decided and checked before anything heavy is loaded."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable
+from dataclasses import dataclass, fields, replace
+from functools import partial
+from pathlib import Path
+from typing import Any
+
+from dffcli.categories import CATEGORY_SETS
+from dffcli.core.protocols import Schedule
+from dffcli.core.schedule import MAX_INTERVAL, PATIENCE, Adaptive, FixedInterval
+from dffcli.core.task import Task
+from dffcli.errors import ModelError, SettingError
+from dffcli.flow import check_flow
+from dffcli.formats.registry import check_fit, output_formats
+from dffcli.formats.sink import OutputOptions, check_outputs
+from dffcli.models.registry import RUNTIMES, ModelEntry, Weights, find_entry
+from dffcli.option import option_of
+from dffcli.run.config import DEFAULT_INTERVAL, RunConfig
+from dffcli.run.identity import identity_of
+from dffcli.run.journal import journal_path
+from dffcli.run.postprocess import PostProcessing
+from dffcli.video.source import Span
+
+DEFAULT_MODELS = {Task.DETECT: "street-det", Task.SEGMENT: "street-seg"}
+DEVICES = re.compile(r"auto|cpu|mps|cuda(:\d+)?")
+
+
+@dataclass(frozen=True, slots=True)
+class PlannedModel:
+    """The network of a run.
+
+    Attributes:
+        entry: what is known of it.
+        weights: which are loaded.
+        device: where it is asked to run; "auto" is decided once torch is there.
+        runtime: what runs its feature network.
+    """
+
+    entry: ModelEntry
+    weights: Weights
+    device: str
+    runtime: str
+
+
+@dataclass(frozen=True, slots=True)
+class PlannedSchedule:
+    """Who will be a key frame.
+
+    Attributes:
+        words: for people.
+        make: a fresh one; schedules remember.
+    """
+
+    words: str
+    make: Callable[[], Schedule]
+
+
+@dataclass(frozen=True, slots=True)
+class PlannedOutput:
+    """One output: where, and in which format."""
+
+    path: str
+    format: str
+
+
+@dataclass(frozen=True, slots=True)
+class Plan:
+    """A run that can be carried out.
+
+    Attributes:
+        source: what is read.
+        span: the part of it.
+        max_pixels: larger pictures are refused.
+        model: the network.
+        flow: name or file of the flow; None takes the model's own, or DIS.
+        schedule: who is a key frame.
+        causal: never look ahead.
+        finishing: what is done to each result.
+        outputs: what is written.
+        writing: how.
+        resume: go on where an interrupted run stopped.
+        identity: what another run must agree in to go on with this one.
+    """
+
+    source: str
+    span: Span
+    max_pixels: int
+    model: PlannedModel
+    flow: str | None
+    schedule: PlannedSchedule
+    causal: bool
+    finishing: PostProcessing
+    outputs: tuple[PlannedOutput, ...]
+    writing: OutputOptions
+    resume: bool
+    identity: dict[str, Any]
+
+    @property
+    def task(self) -> Task:
+        """What is answered on every frame."""
+        return self.model.entry.task
+
+    def settings(self, *, flow: str, two_sided: bool) -> dict[str, Any]:
+        """The options that shaped the results, as outputs and reports say them.
+
+        Args:
+            flow: name of the estimator.
+            two_sided: frames were reached from both sides.
+        """
+        start, end = self.span.start, self.span.end
+        settings: dict[str, Any] = {
+            "task": str(self.task),
+            "schedule": self.schedule.words,
+            "propagation": "two-sided" if two_sided else "causal",
+            "flow": flow,
+            "runtime": self.model.runtime,
+            "classes": list(self.finishing.classes),
+            "start_seconds": None if start is None else str(start),
+            "end_seconds": None if end is None else str(end),
+        }
+        if self.task is Task.DETECT:
+            settings["score_threshold"] = self.finishing.score_threshold
+            settings["track"] = self.finishing.track
+        return settings
+
+
+def plan(config: RunConfig) -> Plan:
+    """Decide and check everything that can be before torch is loaded. Nothing is read but the files that are named.
+
+    Raises:
+        SettingError: settings contradict each other.
+        ModelError: an unknown model, flow, class, device or runtime, or a model for another task.
+        OutputError: an output that cannot be written, or not from this model.
+        InputError: the part that is asked for makes no sense.
+    """
+    _check_task(config)
+    config = _decided(config)
+    entry = find_entry(config.model or "", task=config.task)
+    formats = output_formats(config.outputs, format=config.output.format) if config.outputs else []
+    goes_on = config.resume and bool(config.outputs) and journal_path(config.outputs[0]).is_file()
+    overwrite = config.output.overwrite or goes_on  # what is there, this very run has written
+    check_outputs(config.outputs, source=config.source, overwrite=overwrite)
+    outputs = tuple(PlannedOutput(*pair) for pair in zip(config.outputs, formats, strict=True))
+    for output in outputs:
+        check_fit(output.path, output.format, task=entry.task, has_masks=entry.gives_masks, model=entry.name)
+    if DEVICES.fullmatch(config.device) is None:
+        raise ModelError(f"device {config.device!r}: expected auto, cpu, cuda, cuda:N or mps")
+    if config.runtime not in RUNTIMES:
+        raise ModelError(f"unknown runtime {config.runtime!r}: expected one of {', '.join(RUNTIMES)}")
+    if config.flow is not None:
+        check_flow(config.flow)
+    finishing = PostProcessing(config.score_threshold, config.classes, config.track)
+    if not isinstance(config.weights, Path):  # a trained network brings classes of its own
+        finishing.check(CATEGORY_SETS[entry.category_set])
+    return Plan(
+        source=config.source,
+        span=Span(config.start, config.end),
+        max_pixels=config.max_pixels,
+        model=PlannedModel(entry, config.weights, config.device, config.runtime),
+        flow=config.flow,
+        schedule=plan_schedule(entry.task, key_interval=config.key_interval, max_interval=config.max_interval),
+        causal=config.causal,
+        finishing=finishing,
+        outputs=outputs,
+        writing=config.output,
+        resume=config.resume,
+        identity=identity_of(config) if config.outputs else {},
+    )
+
+
+def plan_schedule(task: Task, *, key_interval: int | None = None, max_interval: int | None = None) -> PlannedSchedule:
+    """The fixed schedule where a key interval is given, else the adaptive one."""
+    if key_interval is not None:
+        return PlannedSchedule(f"fixed, every {key_interval}", partial(FixedInterval, key_interval))
+    longest = MAX_INTERVAL if max_interval is None else max_interval
+    make = partial(Adaptive, PATIENCE[task], max_interval=longest, min_interval=min(2, longest))
+    return PlannedSchedule(f"adaptive, at most {longest}", make)
+
+
+def _check_task(config: RunConfig) -> None:
+    """Refuse options of another task.
+
+    Raises:
+        SettingError: there is one that differs from its default.
+    """
+    for field in fields(config):
+        found = option_of(field)
+        if found is not None and found.task not in (None, config.task) and getattr(config, field.name) != field.default:
+            raise SettingError(f"{field.name.replace('_', ' ')}: is for {found.task}, not for {config.task}")
+
+
+def _decided(config: RunConfig) -> RunConfig:
+    """The same run with nothing left open that can be known now: two ways to ask for it are one and the same.
+
+    Raises:
+        SettingError: settings contradict each other.
+    """
+    interval, longest = config.key_interval, config.max_interval
+    if config.schedule == "adaptive" and interval is not None:
+        raise SettingError("--key-interval is for the fixed schedule; with adaptive use --max-interval")
+    fixed = config.schedule == "fixed" or interval is not None
+    if fixed and longest is not None:
+        raise SettingError("--max-interval is for the adaptive schedule; with fixed use --key-interval")
+    if config.start is not None and config.end is not None and config.start >= config.end:
+        found = f"{float(config.start):g} and {float(config.end):g} seconds"
+        raise SettingError(f"expected --start before --end, got {found}")
+    return replace(
+        config,
+        model=config.model or DEFAULT_MODELS[config.task],
+        schedule="fixed" if fixed else "adaptive",
+        key_interval=(interval or DEFAULT_INTERVAL) if fixed else None,
+        max_interval=None if fixed else (longest or MAX_INTERVAL),
+    )

@@ -1,0 +1,125 @@
+"""No setting that can shape a result is forgotten when a run is resumed."""
+
+from __future__ import annotations
+
+from dataclasses import fields, replace
+from fractions import Fraction
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from dffcli.core.types import Task
+from dffcli.formats.sink import OutputOptions
+from dffcli.option import Setting, settings_of
+from dffcli.run.config import RunConfig
+from dffcli.run.identity import WHOLE_BYTES, digest, identity_of
+from dffcli.run.plan import plan
+
+OTHER: dict[str, Any] = {
+    "source": "other.mp4",
+    "task": Task.SEGMENT,
+    "model": "fcos_resnet50_fpn",
+    "weights": "random",
+    "device": "cpu",
+    "runtime": "compile",
+    "score_threshold": 0.4,
+    "classes": ("car",),
+    "track": True,
+    "start": Fraction(1),
+    "end": Fraction(2),
+    "key_interval": 7,
+    "schedule": "fixed",
+    "max_interval": 8,
+    "causal": True,
+    "flow": "farneback",
+    "outputs": ("o.json", "second.mp4"),
+    "format": "cocovid",
+    "mask_ids": "voc",
+    "opacity": 0.1,
+    "crf": 30,
+}
+"""Another value for every setting that shapes results."""
+
+WITHOUT_EFFECT: dict[str, Any] = {"max_pixels": 9_000_000, "overwrite": True, "resume": True}
+"""Another value for every setting that says it cannot shape a result."""
+
+CONFIG = RunConfig("in.mp4", ("o.json",), Task.DETECT)
+
+
+def changed(name: str, value: object) -> RunConfig:
+    if name in {field.name for field in fields(OutputOptions)}:
+        return replace(CONFIG, output=replace(CONFIG.output, **{name: value}))
+    return replace(CONFIG, **{name: value})
+
+
+def test_every_setting_is_known_here() -> None:
+    assert {setting.name for setting in settings_of(CONFIG)} == OTHER.keys() | WITHOUT_EFFECT.keys()
+
+
+@pytest.mark.parametrize("setting", settings_of(CONFIG), ids=lambda setting: setting.name)
+def test_a_setting_counts_unless_it_says_that_it_shapes_no_result(setting: Setting) -> None:
+    assert setting.option is not None
+    value = (OTHER if setting.option.shapes_result else WITHOUT_EFFECT)[setting.name]
+    assert value != setting.value
+    before, after = identity_of(CONFIG), identity_of(changed(setting.name, value))
+    assert (before != after) is setting.option.shapes_result
+
+
+def test_outputs_count_by_where_they_lie_and_not_by_what_is_there(tmp_path: Path) -> None:
+    config = replace(CONFIG, outputs=(str(tmp_path / "o.json"),))
+    before = identity_of(config)
+    (tmp_path / "o.json").write_text("written by the interrupted run")
+    assert identity_of(config) == before
+
+
+def test_a_field_that_says_nothing_counts() -> None:
+    from dataclasses import dataclass
+
+    @dataclass(frozen=True)
+    class Config:
+        new: int = 1
+
+    assert identity_of(Config(1)) != identity_of(Config(2))
+
+
+def test_two_ways_to_ask_for_the_same_run_are_one() -> None:
+    assert plan(CONFIG).identity == plan(replace(CONFIG, schedule="adaptive", max_interval=30)).identity
+    assert plan(replace(CONFIG, schedule="fixed")).identity == plan(replace(CONFIG, key_interval=10)).identity
+
+
+@pytest.mark.parametrize("name", ["weights", "flow", "source"])
+def test_a_file_changed_in_place_counts_though_size_and_time_are_the_same(name: str, tmp_path: Path) -> None:
+    import os
+
+    path = tmp_path / "net.safetensors"
+    path.write_bytes(b"one way")
+    os.utime(path, (1, 1))
+    config = replace(CONFIG, **{name: path if name == "weights" else str(path)})
+    before = plan(config).identity
+    assert plan(config).identity == before
+    path.write_bytes(b"another")
+    os.utime(path, (1, 1))
+    assert plan(config).identity != before
+
+
+@pytest.mark.parametrize("spec", ["frames", "frames/*.png"])
+def test_a_picture_changed_in_a_folder_counts(spec: str, tmp_path: Path) -> None:
+    (tmp_path / "frames").mkdir()
+    for name in ("a.png", "b.png"):
+        (tmp_path / "frames" / name).write_bytes(b"one")
+    config = replace(CONFIG, source=str(tmp_path / spec))
+    before = plan(config).identity
+    (tmp_path / "frames" / "b.png").write_bytes(b"other")
+    assert plan(config).identity != before
+
+
+def test_large_files_are_digested_in_pieces(tmp_path: Path) -> None:
+    path = tmp_path / "large"
+    with path.open("wb") as file:
+        file.truncate(WHOLE_BYTES + 1)
+    before = digest([path])
+    with path.open("r+b") as file:
+        file.seek(WHOLE_BYTES)
+        file.write(b"x")
+    assert digest([path]) != before
