@@ -123,13 +123,15 @@ def test_the_default_output_is_named_after_the_input(source: str, name: str) -> 
     assert default_output(source) == name
 
 
-def test_a_key_interval_asks_for_the_fixed_schedule() -> None:
+def test_a_key_interval_asks_for_the_fixed_schedule_and_a_palette_for_its_colours() -> None:
     options = dict.fromkeys(
         ["schedule", "max_interval", "start", "end", "output", "model", "flow", "classes", "format"], None
     )
     options |= {"source": "a", "key_interval": 4, "weights": "random", "device": "cpu", "causal": False}
     options |= {"opacity": 0.5, "crf": 20, "overwrite": False, "max_pixels": 100, "resume": False, "runtime": "torch"}
     assert make_config(Task.SEGMENT, **options).schedule == "fixed"
+    assert make_config(Task.SEGMENT, **options).output.palette == "own"
+    assert make_config(Task.SEGMENT, **options, palette="camvid").output.palette == "camvid"
     assert make_config(Task.SEGMENT, **{**options, "key_interval": None}).schedule == "adaptive"
     fixed = make_config(Task.SEGMENT, **{**options, "key_interval": None, "schedule": ScheduleName.FIXED})
     assert (fixed.schedule, fixed.key_interval) == ("fixed", 10)

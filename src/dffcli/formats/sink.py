@@ -42,6 +42,7 @@ class OutputOptions:
         overwrite: replace outputs that exist.
         mask_ids: what the pixels of label masks are: class ids in the classes' colours, class ids in the VOC colour
             map, Cityscapes' label ids, or bare class ids.
+        palette: the classes' colours: the model's own, or those of a data set (a name of `PALETTES`).
     """
 
     format: str | None = None
@@ -49,6 +50,7 @@ class OutputOptions:
     crf: int | None = None
     overwrite: bool = False
     mask_ids: MaskIds = "classes"
+    palette: str = "own"
 
 
 class Sink(Protocol):

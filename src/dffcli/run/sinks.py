@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dffcli.categories import Category
+from dffcli.categories import Category, recolored
 from dffcli.core.types import SourceInfo, Task
 from dffcli.formats.record import Sequence
 from dffcli.formats.registry import check_fit, is_video, open_record_sink, output_format
@@ -34,6 +34,7 @@ def open_sink(
     Raises:
         OutputError: the name asks for nothing known, or for what the model does not give.
     """
+    categories = recolored(categories, options.palette)
     name = output_format(path, format=None if is_video(path) else options.format)
     check_fit(path, name, task=task, has_masks=has_masks, model=run.model)
     if name == "video":
