@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from colorsys import hsv_to_rgb
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 GOLDEN_RATIO = 0.618034  # turns of hue from one colour to the next: neighbours differ, none repeats
 
@@ -35,19 +35,24 @@ def bright_color(index: int) -> tuple[int, int, int]:
 
 
 CAMVID = (
-    Category(0, "sky", (128, 128, 128)),
-    Category(1, "building", (128, 0, 0)),
-    Category(2, "pole", (192, 192, 128)),
-    Category(3, "road", (128, 64, 128)),
-    Category(4, "pavement", (60, 40, 222)),
-    Category(5, "tree", (128, 128, 0)),
-    Category(6, "sign", (192, 128, 128)),
-    Category(7, "fence", (64, 64, 128)),
-    Category(8, "car", (64, 0, 128)),
-    Category(9, "pedestrian", (64, 64, 0)),
-    Category(10, "bicyclist", (0, 128, 192)),
+    Category(0, "sky", (145, 195, 201)),
+    Category(1, "building", (76, 21, 17)),
+    Category(2, "pole", (164, 126, 252)),
+    Category(3, "road", (31, 26, 51)),
+    Category(4, "pavement", (255, 204, 250)),
+    Category(5, "tree", (65, 111, 0)),
+    Category(6, "sign", (225, 206, 21)),
+    Category(7, "fence", (230, 199, 150)),
+    Category(8, "car", (6, 9, 164)),
+    Category(9, "pedestrian", (244, 73, 130)),
+    Category(10, "bicyclist", (255, 191, 24)),
 )
-"""CamVid's 11 classes in their usual order and colours; 11 is unlabelled."""
+"""CamVid's 11 classes in their usual order; 11 is unlabelled.
+
+The colours are not CamVid's own, which give road and car two purples: these were searched for so that classes which
+border on each other differ when painted over a picture, also for people who do not see red and green
+(benchmarks/palette.py measures both; `PALETTES` has CamVid's own).
+"""
 
 STREET_OBJECTS = (
     Category(1, "person", (230, 60, 60)),
@@ -134,3 +139,27 @@ CATEGORY_SETS: dict[str, tuple[Category, ...]] = {
     "street-objects": STREET_OBJECTS,
 }
 """Every set of categories by its name."""
+
+PALETTES: dict[str, dict[str, tuple[int, int, int]]] = {
+    "own": {},
+    "camvid": {
+        "sky": (128, 128, 128),
+        "building": (128, 0, 0),
+        "pole": (192, 192, 128),
+        "road": (128, 64, 128),
+        "pavement": (60, 40, 222),
+        "tree": (128, 128, 0),
+        "sign": (192, 128, 128),
+        "fence": (64, 64, 128),
+        "car": (64, 0, 128),
+        "pedestrian": (64, 64, 0),
+        "bicyclist": (0, 128, 192),
+    },
+}
+"""Colours of classes by name, for those who want a data set's instead of the model's own."""
+
+
+def recolored(categories: tuple[Category, ...], palette: str) -> tuple[Category, ...]:
+    """The same categories in the colours of a palette of `PALETTES`; those it does not name keep theirs."""
+    colors = PALETTES[palette]
+    return tuple(replace(category, color=colors.get(category.name, category.color)) for category in categories)

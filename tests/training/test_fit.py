@@ -6,6 +6,7 @@ import signal
 import subprocess
 import sys
 import time
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -179,3 +180,14 @@ def test_a_frozen_network_cannot_be_trained(tmp_path: Path) -> None:
     objective.module.requires_grad_(False)
     with pytest.raises(DataError, match="frozen"):
         fit(objective, FitSettings(steps=1), folder=tmp_path)
+
+
+def test_a_part_can_learn_at_a_rate_of_its_own(tmp_path: Path) -> None:
+    objective = LineObjective()  # its first layer's parameters are named 0.weight and 0.bias
+    before = [parameter.detach().clone() for parameter in objective.module.parameters()]
+    settings = replace(SETTINGS, steps=4, rate_shares={"0": 0.0})
+    fit(objective, settings, folder=tmp_path)
+    moved = [not torch.equal(old, new) for old, new in zip(before, objective.module.parameters(), strict=True)]
+    assert moved == [False, False, True, True, True, True]
+    assert settings.rate_share("segmenter.0.weight") == 0.0
+    assert settings.rate_share("segmenter.1.weight") == 1.0

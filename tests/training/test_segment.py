@@ -1,5 +1,6 @@
 """Views, measures and losses of segmentation; a tiny segmenter learns a tiny world."""
 
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -87,6 +88,23 @@ def test_batches_depend_on_step_and_seed_only(tmp_path: Path) -> None:
     assert torch.equal(first.batch(7, seed=0)["images"], second.batch(7, seed=0)["images"])
     assert not torch.equal(first.batch(7, seed=0)["images"], first.batch(8, seed=0)["images"])
     assert not torch.equal(first.batch(7, seed=0)["images"], first.batch(7, seed=1)["images"])
+
+
+def test_pasting_shows_more_of_what_is_rare_and_labels_it(tmp_path: Path) -> None:
+    plain = objective(tmp_path)
+    pasting = SegmentObjective(
+        plain.module, sets=plain.sets, validation={}, settings=replace(plain.settings, pasted=(2,), weather_share=0.5)
+    )
+    shares = [
+        np.mean([(task.view(0, index, seed=0).labels == 2).mean() for index in range(60)]) for task in (plain, pasting)
+    ]
+    assert shares[1] > 1.15 * shares[0]
+    red = [view for view in (pasting.view(0, index, seed=0) for index in range(20)) if (view.labels == 2).any()]
+    for view in red:
+        box = np.kron(view.labels == 2, np.ones((2, 2), bool))
+        rest = np.kron((view.labels != 2) & (view.labels != IGNORE), np.ones((2, 2), bool))
+        redness = view.image[..., 0].astype(int) - view.image[..., 1]
+        assert np.median(redness[box]) >= np.median(redness[rest])
 
 
 def test_what_is_trusted_less_counts_less_against_the_rest(tmp_path: Path) -> None:

@@ -9,6 +9,7 @@ from typing import Any
 
 import typer
 
+from dffcli.categories import recolored
 from dffcli.cli.batch import find_videos, outputs_for, run_batch
 from dffcli.cli.console import Console, print_report
 from dffcli.cli.options import parse_seconds, parse_weights, split_names
@@ -55,7 +56,7 @@ def _annotate(config: RunConfig, *, quiet: bool, show: bool) -> RunReport:
         def start(info: SourceInfo, built: BuiltModel) -> None:
             console.start(info, built)
             if window is not None:
-                window.start(info, built.model.categories)
+                window.start(info, recolored(built.model.categories, config.output.palette))
 
         def advance(result: FrameResult, progress: Progress) -> None:
             console.advance(result, progress)
@@ -111,6 +112,7 @@ def make_config(task: Task, **options: Any) -> RunConfig:
             overwrite=options["overwrite"],
             format=options["format"],
             mask_ids=options.get("mask_ids", "classes"),
+            palette=options.get("palette", "own"),
         ),
     )
 

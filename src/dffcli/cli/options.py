@@ -29,6 +29,13 @@ class MaskIdsName(StrEnum):
     RAW = "raw"
 
 
+class PaletteName(StrEnum):
+    """Values of `--palette`."""
+
+    OWN = "own"
+    CAMVID = "camvid"
+
+
 def parse_seconds(text: str) -> Fraction:
     """Seconds from `12`, `12.5`, `1:02.5` or `1:00:02`."""
     try:
@@ -182,6 +189,14 @@ MaskIdsOption = Annotated[
         rich_help_panel=LOOK,
         help="Pixels of PNG masks. classes: class ids, in the classes' colours. voc: class ids, in the VOC colour map. "
         "cityscapes: Cityscapes' label ids. raw: class ids without colours.",
+    ),
+]
+Palette = Annotated[
+    PaletteName,
+    typer.Option(
+        rich_help_panel=LOOK,
+        help="Colours of the classes. own: the model's; the bundled segmenter's are told apart without seeing red and "
+        "green too. camvid: those CamVid has for classes of these names.",
     ),
 ]
 Opacity = Annotated[

@@ -30,6 +30,7 @@ def register(app: typer.Typer) -> None:
         flow: o.Flow = None,
         format: o.Format = None,
         mask_ids: o.MaskIdsOption = o.MaskIdsName.CLASSES,
+        palette: o.Palette = o.PaletteName.OWN,
         opacity: o.Opacity = 0.5,
         crf: o.Crf = 20,
         overwrite: o.Overwrite = False,

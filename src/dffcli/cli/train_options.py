@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import colorsys
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from enum import StrEnum
 from pathlib import Path
@@ -141,12 +141,15 @@ def follow(*, steps: int, quiet: bool) -> Iterator[Callable[[StepReport], None]]
         yield on_step
 
 
-def fit_as_asked(objective: Objective, chosen: dict[str, Any]) -> FitResult:
+def fit_as_asked(
+    objective: Objective, chosen: dict[str, Any], *, rate_shares: Mapping[str, float] | None = None
+) -> FitResult:
     """Fit with the options that every training command takes, shown as it goes.
 
     Args:
         objective: what to minimise.
         chosen: the command's arguments by name.
+        rate_shares: as in `FitSettings`.
     """
     from dffcli.run.parts import resolve_device
     from dffcli.training.fit import FitSettings, fit
@@ -156,6 +159,7 @@ def fit_as_asked(objective: Objective, chosen: dict[str, Any]) -> FitResult:
         schedule=chosen["rate_schedule"].value,
         warmup_steps=chosen["warmup"],
         precision=chosen["precision"].value,
+        rate_shares=rate_shares or {},
         **{name: chosen[name] for name in SAME_BY_NAME},
     )
     with follow(steps=settings.steps, quiet=chosen["quiet"]) as on_step:

@@ -11,6 +11,7 @@ import typer
 from dffcli.cli import train_options as options
 
 if TYPE_CHECKING:
+    from dffcli.categories import Category
     from dffcli.evaluation.segment_source import PictureSource
     from dffcli.training.objective import Objective
     from dffcli.training.segment import PictureSet
@@ -65,7 +66,37 @@ Init = Annotated[
         dir_okay=False,
         metavar="FILE",
         rich_help_panel=options.LEARN,
-        help="Start from this network; its classifier is made anew for other classes.",
+        help="Start from this network, such as the bundled street-seg.safetensors; its classifier is made anew for "
+        "other classes. Of the bundled detector's coco-det.safetensors the backbone is taken.",
+    ),
+]
+Pasted = Annotated[
+    str | None,
+    typer.Option(
+        "--paste",
+        metavar="A,B,...",
+        rich_help_panel=DATA,
+        help="Classes that are cut out of other pictures and pasted over half of the views: the small and rare ones.",
+    ),
+]
+WeatherShare = Annotated[
+    float,
+    typer.Option(
+        "--weather",
+        min=0.0,
+        max=1.0,
+        metavar="X",
+        rich_help_panel=DATA,
+        help="Share of the views that are given shadow, fog, rain, dusk, glare, or a shaken or coarse camera.",
+    ),
+]
+BackboneRate = Annotated[
+    float,
+    typer.Option(
+        min=0.0,
+        metavar="X",
+        rich_help_panel=options.LEARN,
+        help="The backbone's learning rate as a share of the rest's; below 1 where it starts from a trained one.",
     ),
 ]
 JOINT = "Jointly with the flow (the paper's training)"
@@ -106,6 +137,8 @@ def train_segment(
     classes: Classes = "camvid",
     view_size: ViewSize = "256x320",
     input_size: InputSize = "360x480",
+    pasted: Pasted = None,
+    weather: WeatherShare = 0.0,
     init: Init = None,
     max_offset: MaxOffset = 0,
     flow_init: FlowInit = None,
@@ -113,6 +146,7 @@ def train_segment(
     steps: options.Steps = 10_000,
     batch_size: options.BatchSize = 8,
     learning_rate: options.LearningRate = 2e-3,
+    backbone_rate: BackboneRate = 1.0,
     optimizer: options.OptimizerOption = options.Optimizer.ADAMW,
     weight_decay: options.WeightDecay = 0.02,
     rate_schedule: options.RateScheduleOption = options.RateSchedule.POLY,
@@ -142,7 +176,7 @@ def train_segment(
     from dffcli.files.network_file import bundled_file
     from dffcli.flow.light_file import export_light_flow, load_light_flow
     from dffcli.models.street import segmenter_model
-    from dffcli.models.street.network import StreetSegmenter, with_classes
+    from dffcli.models.street.network import StreetSegmenter
     from dffcli.training.augment import ViewRange
     from dffcli.training.joint import JointObjective, JointSegmenter
     from dffcli.training.segment import SegmentObjective, SegmentSettings, class_weights
@@ -161,11 +195,13 @@ def train_segment(
         view_range=ViewRange(base_width=like[1]),
         rare=tuple(position for position, weight in enumerate(weights) if weight > 1.5),
         class_weights=weights,
+        pasted=_positions(pasted, categories),
+        weather_share=weather,
     )
     torch.manual_seed(seed)
     module = StreetSegmenter(classes=len(categories))
     if init is not None:
-        module = with_classes(segmenter_model.load_module(init), len(categories))
+        module = segmenter_model.start_from(init, classes=len(categories))
     objective: Objective
     if max_offset:
         flow = load_light_flow(flow_init or bundled_file("light-flow")[0])
@@ -173,7 +209,7 @@ def train_segment(
         objective = JointObjective(joint, sets=sets, validation=validation, settings=settings, max_offset=max_offset)
     else:
         objective = SegmentObjective(module, sets=sets, validation=validation, settings=settings)
-    result = options.fit_as_asked(objective, chosen)
+    result = options.fit_as_asked(objective, chosen, rate_shares={"backbone": backbone_rate})
     target = export or run / "network.safetensors"
     trained = result.module
     advice = f"dff segment VIDEO --weights {target}"
@@ -184,6 +220,18 @@ def train_segment(
     segmenter_model.export(target, trained, categories=categories, like=like, steps=result.step)
     if not quiet:
         typer.echo(f"{target}: the network after {result.step} steps; try  {advice}")
+
+
+def _positions(names: str | None, categories: tuple[Category, ...]) -> tuple[int, ...]:
+    """Where the named classes stand among all."""
+    from dffcli.cli.options import split_names
+
+    known = [category.name for category in categories]
+    wanted = split_names(names or "")
+    for name in wanted:
+        if name not in known:
+            raise typer.BadParameter(f"--paste: expected classes among {', '.join(known)}, got {name!r}")
+    return tuple(known.index(name) for name in wanted)
 
 
 def _picture_set(source: PictureSource, *, max_offset: int) -> PictureSet:

@@ -8,6 +8,7 @@ from pathlib import Path
 from types import TracebackType
 from typing import TYPE_CHECKING, Any, Literal, Protocol, Self, get_args
 
+from dffcli.categories import PALETTES
 from dffcli.core.task import Task
 from dffcli.errors import OutputError
 from dffcli.option import check_settings, option
@@ -46,10 +47,17 @@ class OutputOptions:
         overwrite: replace outputs that exist.
         mask_ids: what the pixels of label masks are: class ids in the classes' colours, class ids in the VOC colour
             map, Cityscapes' label ids, or bare class ids.
+        palette: the classes' colours: the model's own, or those of a data set (a name of `PALETTES`).
     """
 
     format: str | None = option(None, help="Format of what is not a video.")
     mask_ids: MaskIds = option("classes", help="Pixels of PNG masks.", choices=get_args(MaskIds), task=Task.SEGMENT)
+    palette: str = option(
+        "own",
+        help="Colours of the classes: the model's own, or those of a data set.",
+        choices=tuple(PALETTES),
+        task=Task.SEGMENT,
+    )
     opacity: float = option(0.5, help="How strongly masks are painted, 0 to 1.", low=0, high=1)
     crf: int | None = option(None, help="Quality of the video; lower is better.", low=0, high=63)
     overwrite: bool = option(False, help="Replace outputs that exist.", shapes_result=False)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dffcli.categories import Category
+from dffcli.categories import Category, recolored
 from dffcli.core.types import SourceInfo, Task
 from dffcli.formats.record import Sequence
 from dffcli.formats.registry import open_record_sink
@@ -30,6 +30,7 @@ def open_sink(
         run: what the output is to say of the run.
         options: how it is written.
     """
+    categories = recolored(categories, options.palette)
     if output.format == "video":
         return OverlaySink(output.path, info=info, categories=categories, options=options)
     return open_record_sink(output.path, output.format, Sequence(info, task, categories, run), options=options)

@@ -5,9 +5,9 @@ from __future__ import annotations
 import math
 import os
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from copy import deepcopy
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any, Literal
 
@@ -37,6 +37,7 @@ class FitSettings:
         weight_decay: of convolution and linear weights; biases and norms have none.
         momentum: of SGD.
         nesterov: whether SGD's momentum is Nesterov's.
+        rate_shares: by a part of a parameter's name ("backbone"), its rate as a share of the others'.
         warmup_steps: over which the rate rises from zero.
         schedule: `poly` (power 0.9) or `cosine`, both to zero; `drops`; or `constant`.
         drops: shares of the steps after which `drops` divides the rate by 10.
@@ -55,6 +56,7 @@ class FitSettings:
     weight_decay: float = 0.02
     momentum: float = 0.9
     nesterov: bool = True
+    rate_shares: Mapping[str, float] = field(default_factory=dict)
     warmup_steps: int = 300
     schedule: Literal["poly", "cosine", "constant", "drops"] = "poly"
     drops: tuple[float, ...] = (2 / 3,)
@@ -69,6 +71,10 @@ class FitSettings:
     def __post_init__(self) -> None:
         if self.steps < 1 or self.learning_rate <= 0:
             raise DataError(f"expected steps >= 1 and a rate > 0, got {self.steps} and {self.learning_rate}")
+
+    def rate_share(self, name: str) -> float:
+        """What the rate of a parameter of that name is multiplied by."""
+        return math.prod(self.rate_shares.get(part, 1.0) for part in name.split("."))
 
 
 @dataclass(frozen=True, slots=True)
@@ -117,13 +123,17 @@ def learning_rate_at(step: int, settings: FitSettings) -> float:
 
 
 def _optimizer(module: nn.Module, settings: FitSettings) -> torch.optim.Optimizer:
-    trained = [parameter for parameter in module.parameters() if parameter.requires_grad]
+    trained = [(name, parameter) for name, parameter in module.named_parameters() if parameter.requires_grad]
     if not trained:
         raise DataError("nothing to train: every part of the network is frozen")
-    groups = [
-        {"params": [p for p in trained if p.ndim > 1], "weight_decay": settings.weight_decay},
-        {"params": [p for p in trained if p.ndim <= 1], "weight_decay": 0.0},
-    ]
+    groups = []
+    for share in sorted({settings.rate_share(name) for name, _ in trained}, reverse=True):
+        alike = [parameter for name, parameter in trained if settings.rate_share(name) == share]
+        for decay, members in (
+            (settings.weight_decay, [parameter for parameter in alike if parameter.ndim > 1]),
+            (0.0, [parameter for parameter in alike if parameter.ndim <= 1]),
+        ):
+            groups.append({"params": members, "weight_decay": decay, "rate_share": share})
     if settings.optimizer == "sgd":
         return torch.optim.SGD(
             groups, lr=settings.learning_rate, momentum=settings.momentum, nesterov=settings.nesterov
@@ -186,7 +196,7 @@ class _Run:
         """One step: its losses and its learning rate."""
         rate = learning_rate_at(self.step, self.settings)
         for group in self.optimizer.param_groups:
-            group["lr"] = rate
+            group["lr"] = rate * group["rate_share"]
         with self._autocast():
             losses = self.objective.losses(_to_device(batch, self.device))
         total = torch.stack([loss.float() for loss in losses.values()]).sum()

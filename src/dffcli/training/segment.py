@@ -18,9 +18,13 @@ from dffcli.evaluation.segment_metrics import confusion, mean_iou
 from dffcli.models.street.network import StreetSegmenter, normalise
 from dffcli.training.augment import IGNORE, ViewRange, apply_view, apply_view_to_mask, random_colors, random_view
 from dffcli.training.objective import Batch
+from dffcli.training.pasting import cut_out, paste
+from dffcli.training.weather import random_weather
 
 LABEL_STRIDE = 2  # the main loss is taken on this grid
 AID_STRIDES = (8, 16)
+PASTED_SHARE = 0.5  # of views
+PASTE_TRIES = 3  # other pictures looked into
 AID_SHARE = 0.3  # weight of the two helping losses
 
 
@@ -53,6 +57,8 @@ class SegmentSettings:
         rare: class ids that views are centred on now and then.
         class_weights: of the cross-entropy; empty for none.
         overlap_share: weight of the overlap loss.
+        pasted: class ids that are cut out of other views and pasted over half of the views; none for no pasting.
+        weather_share: share of views that are given weather or bad light.
     """
 
     classes: int
@@ -62,6 +68,8 @@ class SegmentSettings:
     rare: tuple[int, ...] = ()
     class_weights: tuple[float, ...] = ()
     overlap_share: float = 0.5
+    pasted: tuple[int, ...] = ()
+    weather_share: float = 0.0
 
     def __post_init__(self) -> None:
         if self.view_size[0] % 32 or self.view_size[1] % 32 or not all(self.view_size):
@@ -152,23 +160,53 @@ class SegmentObjective:
     def view(self, step: int, index: int, *, seed: int) -> View:
         """One view of a batch."""
         rng = np.random.default_rng([seed, step, index])
+        picture, trust, image, labels, matrix = self._plain_view(rng)
+        size = self.settings.view_size
+        colors = int(rng.integers(2**32))
+        has_weather = rng.random() < self.settings.weather_share
+
+        def repeat(other: UInt8Array) -> UInt8Array:
+            if other.shape[:2] != image_size:
+                raise DataError(f"{picture.image}: expected frames before it of its size, found {other.shape[:2]}")
+            return light(apply_view(other, matrix, size=size))
+
+        def light(view: UInt8Array) -> UInt8Array:
+            own = np.random.default_rng(colors)
+            return random_colors(random_weather(view, rng=own) if has_weather else view, rng=own)
+
+        image_size = image.shape[:2]
+        view = apply_view(image, matrix, size=size)
+        if self.settings.pasted and rng.random() < PASTED_SHARE:
+            view, labels = self._with_pasted(view, labels, rng)
+        return View(picture, light(view), labels, trust, repeat)
+
+    def _plain_view(
+        self, rng: np.random.Generator, *, rare: tuple[int, ...] | None = None
+    ) -> tuple[LabelledPicture, float, UInt8Array, UInt8Array, NDArray[np.float64]]:
+        """A picture drawn by the shares of the sets, its trust, its pixels, the labels of a view, and the view."""
         shares = np.array([item.share for item in self.sets])
         chosen = self.sets[int(rng.choice(len(self.sets), p=shares / shares.sum()))]
         picture = chosen.pictures[int(rng.integers(len(chosen.pictures)))]
         image = read_image(picture.image)
         mask = read_labels(picture, size=image.shape[:2])
         size = self.settings.view_size
-        matrix = random_view(mask, size=size, view_range=self.settings.view_range, rare=self.settings.rare, rng=rng)
+        centred = self.settings.rare if rare is None else rare
+        matrix = random_view(mask, size=size, view_range=self.settings.view_range, rare=centred, rng=rng)
         labels = apply_view_to_mask(mask, matrix, size=size, reduction=LABEL_STRIDE)
         labels[labels >= self.settings.classes] = IGNORE
-        colors = int(rng.integers(2**32))
+        return picture, chosen.trust, image, labels, matrix
 
-        def repeat(other: UInt8Array) -> UInt8Array:
-            if other.shape != image.shape:
-                raise DataError(f"{picture.image}: expected frames before it of its size, found {other.shape[:2]}")
-            return random_colors(apply_view(other, matrix, size=size), rng=np.random.default_rng(colors))
-
-        return View(picture, repeat(image), labels, chosen.trust, repeat)
+    def _with_pasted(
+        self, view: UInt8Array, labels: UInt8Array, rng: np.random.Generator
+    ) -> tuple[UInt8Array, UInt8Array]:
+        """A view with what is to be pasted of another one, if a few tries find any."""
+        for _ in range(PASTE_TRIES):
+            _, _, image, from_labels, matrix = self._plain_view(rng, rare=self.settings.pasted)
+            where = cut_out(from_labels, wanted=self.settings.pasted)
+            if where.any():
+                other = apply_view(image, matrix, size=self.settings.view_size)
+                return paste(view, labels, from_image=other, from_labels=from_labels, where=where)
+        return view, labels
 
     def batch(self, step: int, *, seed: int) -> Batch:
         """Views of pictures drawn by the shares of their sets."""

@@ -17,9 +17,18 @@ from dffcli.core.warp import warp
 from dffcli.errors import WeightsError
 from dffcli.files import network_file as bundled
 from dffcli.files.state_dict import fill
+from dffcli.models.nanodet_g import JoinedShape, NanoDetBackbone
 from dffcli.models.registry import build_model
 from dffcli.models.street.network import StreetSegmenter, StreetShape, normalise
-from dffcli.models.street.segmenter_model import StreetSegmentationModel, build, export, input_size
+from dffcli.models.street.segmenter_model import (
+    StreetSegmentationModel,
+    build,
+    describe,
+    export,
+    input_size,
+    load_module,
+    start_from,
+)
 
 SMALL = StreetShape(stem=8, widths=(8, 8, 16, 16), depths=(1, 1, 1, 1))
 
@@ -103,6 +112,40 @@ def test_an_exported_network_is_built_again_with_its_own_categories(tmp_path: Pa
     assert isinstance(found, SegmentationMap)
     assert isinstance(wanted, SegmentationMap)
     assert (found.category_ids == wanted.category_ids).mean() > 0.99  # weights were kept in half precision
+
+
+def test_the_file_says_which_backbone_and_older_files_need_not(tmp_path: Path) -> None:
+    torch.manual_seed(0)
+    shape = JoinedShape(stem=8, widths=(8, 8, 16, 16), depths=(1, 1, 1, 1))
+    second = StreetSegmenter(classes=11, shape=shape, width=8, out_width=8)
+    export(tmp_path / "second.safetensors", second, categories=CAMVID)
+    again = load_module(tmp_path / "second.safetensors")
+    assert again.backbone.shape == shape
+    first = tmp_path / "first.safetensors"
+    old = describe(small_segmenter())
+    del old["backbone"]  # as written before there were two
+    bundled.save_network(first, small_segmenter(), kind="street-seg", categories=CAMVID, description=old)
+    assert load_module(first).backbone.shape == SMALL
+    later = {**old, "backbone": "transformer"}
+    bundled.save_network(first, small_segmenter(), kind="street-seg", categories=CAMVID, description=later)
+    with pytest.raises(WeightsError, match="its backbone is 'transformer', expected residual or nanodet-g"):
+        build("street-seg", weights=first)
+
+
+def test_a_start_from_the_detector_takes_its_backbone(tmp_path: Path) -> None:
+    torch.manual_seed(0)
+    file = tmp_path / "det.safetensors"
+    detector = torch.nn.Module()
+    backbone = NanoDetBackbone()
+    detector.stem, detector.stages, detector.tower = backbone.stem, backbone.stages, torch.nn.Conv2d(1, 1, 1)
+    bundled.save_network(file, detector, kind="coco-det", categories=(), description={})
+    module = start_from(file, classes=4)
+    assert module.classes == 4
+    for name, value in module.backbone.state_dict().items():
+        torch.testing.assert_close(value, backbone.state_dict()[name], rtol=1e-3, atol=1e-4)  # kept in half precision
+    with pytest.raises(WeightsError, match="expected a network of kind street-seg or coco-det"):
+        bundled.save_network(file, detector, kind="light-flow", categories=(), description={})
+        start_from(file, classes=4)
 
 
 def test_random_weights_say_so() -> None:

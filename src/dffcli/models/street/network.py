@@ -18,6 +18,7 @@ from torch import Tensor, nn
 from torch.nn.utils.fusion import fuse_conv_bn_eval
 
 from dffcli.core.types import UInt8Array
+from dffcli.models.nanodet_g import JoinedShape, NanoDetBackbone
 
 PIXEL_MEAN = np.array((123.675, 116.28, 103.53), np.float32)
 PIXEL_SCALE = np.array((58.395, 57.12, 57.375), np.float32)
@@ -111,6 +112,11 @@ class StreetBackbone(nn.Module):
             self.stages.append(nn.Sequential(first, *(ResidualBlock(width, width) for _ in range(depth - 1))))
             inputs = width
 
+    @property
+    def widths(self) -> tuple[int, int, int, int]:
+        """Channels of the four maps."""
+        return self.shape.widths
+
     def forward(self, x: Tensor) -> tuple[Tensor, Tensor, Tensor, Tensor]:
         """`[N, 3, H, W]` to four maps `[N, widths[i], H / stride, W / stride]` (rounded up), strides 4 to 32."""
         x = self.stem(x)
@@ -150,18 +156,23 @@ class StreetSegmenter(nn.Module):
 
     Args:
         classes: number of classes.
-        shape: the backbone's numbers.
+        shape: the backbone's numbers, of one kind or the other.
         width: channels of the top-down path at strides 32 to 8.
         out_width: channels of the map at stride 4, the one that is carried along the flow.
     """
 
     def __init__(
-        self, *, classes: int = 11, shape: StreetShape | None = None, width: int = 96, out_width: int = 48
+        self,
+        *,
+        classes: int = 11,
+        shape: StreetShape | JoinedShape | None = None,
+        width: int = 96,
+        out_width: int = 48,
     ) -> None:
         super().__init__()
         self.classes, self.width, self.out_width = classes, width, out_width
-        self.backbone = StreetBackbone(shape)
-        widths = self.backbone.shape.widths
+        self.backbone = NanoDetBackbone(shape) if isinstance(shape, JoinedShape) else StreetBackbone(shape)
+        widths = self.backbone.widths
         self.context = PooledContext(widths[3], width)
         self.lateral16 = ConvNorm(widths[2], width, kernel=1, activate=False)
         self.lateral8 = ConvNorm(widths[1], width, kernel=1, activate=False)

@@ -19,12 +19,17 @@ from dffcli.errors import WeightsError
 from dffcli.files.network_file import NetworkFile, bundled_file, load_network, save_network
 from dffcli.files.state_dict import fill
 from dffcli.models.label_map import upsample_argmax
+from dffcli.models.nanodet_g import JoinedShape, NanoDetBackbone
 from dffcli.models.registry import BuiltModel, Weights
-from dffcli.models.street.network import StreetSegmenter, StreetShape, fold_norms, normalise
+from dffcli.models.street.network import StreetSegmenter, StreetShape, fold_norms, normalise, with_classes
 
 KIND = "street-seg"
+DETECTOR_KIND = "coco-det"  # the bundled detector's files; its backbone is this one's second edition
 INPUT_SIZE = (360, 480)  # of the pictures it was trained on; other aspects get as many pixels
 INPUT_MULTIPLE = 8  # pixels
+RESIDUAL, NANODET_G = "residual", "nanodet-g"
+BACKBONES: dict[str, type[StreetShape] | type[JoinedShape]] = {RESIDUAL: StreetShape, NANODET_G: JoinedShape}
+"""The numbers of a backbone, by what its file calls it."""
 
 
 def input_size(size: tuple[int, int], *, like: tuple[int, int] = INPUT_SIZE) -> tuple[int, int]:
@@ -131,6 +136,7 @@ class StreetSegmentationModel:
 def describe(module: StreetSegmenter, *, like: tuple[int, int] = INPUT_SIZE, **facts: Any) -> dict[str, Any]:
     """The numbers that rebuild a segmenter, with other facts worth keeping, for its file."""
     numbers = {
+        "backbone": NANODET_G if isinstance(module.backbone, NanoDetBackbone) else RESIDUAL,
         "shape": asdict(module.backbone.shape),
         "width": module.width,
         "out_width": module.out_width,
@@ -141,12 +147,20 @@ def describe(module: StreetSegmenter, *, like: tuple[int, int] = INPUT_SIZE, **f
 
 
 def rebuild(file: NetworkFile, *, source: str) -> StreetSegmenter:
-    """The segmenter a file describes, with its weights."""
+    """The segmenter a file describes, with its weights.
+
+    Raises:
+        WeightsError: its backbone is of a kind this version does not know, or the weights do not fit.
+    """
     numbers = file.description
+    backbone = numbers.get("backbone", RESIDUAL)  # files of the first edition do not say
+    if backbone not in BACKBONES:
+        wanted = " or ".join(BACKBONES)
+        raise WeightsError(f"{source}: its backbone is {backbone!r}, expected {wanted}: made by a newer dff?")
     shape = numbers["shape"]
     module = StreetSegmenter(
         classes=numbers["classes"],
-        shape=StreetShape(stem=shape["stem"], widths=tuple(shape["widths"]), depths=tuple(shape["depths"])),
+        shape=BACKBONES[backbone](stem=shape["stem"], widths=tuple(shape["widths"]), depths=tuple(shape["depths"])),
         width=numbers["width"],
         out_width=numbers["out_width"],
     )
@@ -159,6 +173,23 @@ def load_module(path: Path) -> StreetSegmenter:
     return rebuild(load_network(path, kinds=(KIND,)), source=str(path))
 
 
+def start_from(path: Path, *, classes: int) -> StreetSegmenter:
+    """A segmenter to be trained for so many classes, with the weights of a file as far as they fit.
+
+    Of a segmenter for other classes all but the classifiers are kept, of the bundled detector its backbone.
+
+    Raises:
+        WeightsError: the file is neither's.
+    """
+    file = load_network(path, kinds=(KIND, DETECTOR_KIND))
+    if file.kind == KIND:
+        return with_classes(rebuild(file, source=str(path)), classes)
+    module = StreetSegmenter(classes=classes, shape=JoinedShape())
+    kept = {name: value for name, value in file.tensors.items() if name.split(".")[0] in ("stem", "stages")}
+    fill(module.backbone, kept, source=str(path))
+    return module
+
+
 def build(name: str, *, weights: Weights = "default", device: str = "cpu") -> BuiltModel:
     """Build the street segmenter (the registry's builder).
 
@@ -166,7 +197,7 @@ def build(name: str, *, weights: Weights = "default", device: str = "cpu") -> Bu
         WeightsError: the weights are missing, broken or another network's.
     """
     if weights == "random":
-        module = StreetSegmenter(classes=len(CAMVID))
+        module = StreetSegmenter(classes=len(CAMVID), shape=JoinedShape())
         model = StreetSegmentationModel(module, name=name, categories=CAMVID, device=device)
         return BuiltModel(model, f"{name} with random weights", is_random=True)
     if weights == "default":

@@ -1,0 +1,103 @@
+"""NanoDet-g's backbone: stages of plain 3x3 convolutions whose outputs are joined instead of added, without norms.
+
+After github.com/RangiLyu/nanodet (Apache License 2.0, Copyright 2020-2021 RangiLyu), with its batch norms merged into
+the convolutions.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import cast
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor, nn
+
+LEAK = 0.1  # slope of every activation below zero
+
+
+@dataclass(frozen=True, slots=True)
+class JoinedShape:
+    """The numbers that make a backbone; the defaults are NanoDet-g's.
+
+    Attributes:
+        stem: channels at stride 2.
+        widths: channels within the stages at strides 4, 8, 16 and 32; a stage's output has twice as many.
+        depths: blocks in each of them.
+    """
+
+    stem: int = 32
+    widths: tuple[int, int, int, int] = (32, 64, 128, 256)
+    depths: tuple[int, int, int, int] = (1, 2, 2, 3)
+
+
+def _convolution(inputs: int, outputs: int, *, stride: int = 1) -> nn.Conv2d:
+    return nn.Conv2d(inputs, outputs, 3, stride=stride, padding=1)
+
+
+def _activate(x: Tensor) -> Tensor:
+    return F.leaky_relu(x, LEAK, inplace=True)
+
+
+class JoinedBlock(nn.Module):
+    """Two 3x3 convolutions of half the width, one after the other; the output holds both."""
+
+    def __init__(self, width: int) -> None:
+        super().__init__()
+        self.a = _convolution(width, width // 2)
+        self.b = _convolution(width // 2, width // 2)
+
+    def forward(self, x: Tensor) -> Tensor:
+        """`[N, width, h, w]` to the same."""
+        a = _activate(self.a(x))
+        return torch.cat([_activate(self.b(a)), a], 1)
+
+
+class JoinedStage(nn.Module):
+    """A convolution, then blocks and another convolution beside it; the output holds both: twice the width."""
+
+    def __init__(self, inputs: int, width: int, *, depth: int, stride: int) -> None:
+        super().__init__()
+        self.inp = _convolution(inputs, width, stride=stride)
+        self.blocks = nn.Sequential(*(JoinedBlock(width) for _ in range(depth)))
+        self.out = _convolution(width, width)
+
+    def forward(self, x: Tensor) -> Tensor:
+        """`[N, inputs, h, w]` to `[N, 2 * width, h / stride, w / stride]`, rounded up."""
+        x = _activate(self.inp(x))
+        return torch.cat([_activate(self.out(self.blocks(x))), x], 1)
+
+
+class NanoDetBackbone(nn.Module):
+    """Maps at strides 4, 8, 16 and 32 from a normalised RGB picture."""
+
+    def __init__(self, shape: JoinedShape | None = None) -> None:
+        super().__init__()
+        self.shape = shape or JoinedShape()
+        self.stem = _convolution(3, self.shape.stem, stride=2)
+        self.stages = nn.ModuleList()
+        inputs = self.shape.stem
+        for index, (width, depth) in enumerate(zip(self.shape.widths, self.shape.depths, strict=True)):
+            self.stages.append(JoinedStage(inputs, width, depth=depth, stride=1 if index == 0 else 2))
+            inputs = 2 * width
+
+    @property
+    def widths(self) -> tuple[int, int, int, int]:
+        """Channels of the four maps."""
+        return cast(tuple[int, int, int, int], tuple(2 * width for width in self.shape.widths))
+
+    def forward(self, x: Tensor) -> tuple[Tensor, Tensor, Tensor, Tensor]:
+        """`[N, 3, H, W]` to four maps `[N, widths[i], H / stride, W / stride]` (rounded up), strides 4 to 32."""
+        x = F.max_pool2d(_activate(self.stem(x)), 3, stride=2, padding=1)
+        maps: list[Tensor] = []
+        for stage in self.stages:
+            x = stage(x)
+            maps.append(x)
+        return cast(tuple[Tensor, Tensor, Tensor, Tensor], tuple(maps))
+
+
+def backbone_weights(published: dict[str, Tensor]) -> dict[str, Tensor]:
+    """The backbone's part of the published detector's weights, which take BGR, for this one, which takes RGB."""
+    kept = {name: value.float() for name, value in published.items() if name.split(".")[0] in ("stem", "stages")}
+    kept["stem.weight"] = kept["stem.weight"].flip(1)  # blue, green, red to red, green, blue
+    return kept
