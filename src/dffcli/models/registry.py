@@ -73,7 +73,12 @@ class BuiltModel:
     flow: FlowEstimator | None = None
 
 
-ENTRY_MODULES = ("dffcli.models.torchvision.catalog", "dffcli.models.street.catalog", "dffcli.models.paper.catalog")
+ENTRY_MODULES = (
+    "dffcli.models.torchvision.catalog",
+    "dffcli.models.street.catalog",
+    "dffcli.models.coco_det.catalog",
+    "dffcli.models.paper.catalog",
+)
 """Torch-free modules, each with a tuple `ENTRIES`."""
 
 
