@@ -57,7 +57,7 @@ def test_every_setting_is_known_here() -> None:
     assert {setting.name for setting in settings_of(CONFIG)} == OTHER.keys() | WITHOUT_EFFECT.keys()
 
 
-@pytest.mark.parametrize("setting", settings_of(CONFIG), ids=lambda setting: setting.name)
+@pytest.mark.parametrize("setting", list(settings_of(CONFIG)), ids=lambda setting: setting.name)
 def test_a_setting_counts_unless_it_says_that_it_shapes_no_result(setting: Setting) -> None:
     assert setting.option is not None
     value = (OTHER if setting.option.shapes_result else WITHOUT_EFFECT)[setting.name]
