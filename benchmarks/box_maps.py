@@ -66,7 +66,7 @@ def agreement(model: VideoModel, frames: list[Frame]) -> dict[tuple[str, int], d
 
 def main() -> None:
     options = parser(__doc__).parse_args()
-    model = build_model("street-det").model
+    model = build_model("coco-det").model
     judged = [agreement(model, frames) for _, frames in clips(options.data) if len(frames) > max(INTERVALS)]
     judged = [one for one in judged if all(one.values())]  # where per-frame evaluation finds something
     pets = read_mot(options.data / "pets09-s2l1")

@@ -3,7 +3,7 @@
 One interleaved run of `dff bench` for each network: every frame in full, a key frame every 10 and every 20 take turns
 of 20 frames over the same clip (640 x 360), the warm-up left out; medians over the turns, with the middle half. Weights
 are random unless asked for: times do not depend on them, but for what passes a detector's score threshold. The same for
-the bundled networks: `--models street-seg street-det --weights default --turns 5 --result bundled`.
+the bundled networks: `--models street-seg coco-det --weights default --turns 5 --result bundled`.
 """
 
 from __future__ import annotations

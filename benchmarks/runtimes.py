@@ -26,7 +26,7 @@ from dffcli.errors import ModelError  # noqa: E402
 from dffcli.models.registry import build_model, find_entry  # noqa: E402
 from dffcli.models.weights.runtimes import RUNTIMES, use_runtime  # noqa: E402
 
-MODELS = "street-seg,street-det,lraspp_mobilenet_v3_large,deeplabv3_mobilenet_v3_large"
+MODELS = "street-seg,coco-det,lraspp_mobilenet_v3_large,deeplabv3_mobilenet_v3_large"
 
 
 def build(name: str, *, fold: bool) -> Any:

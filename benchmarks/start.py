@@ -13,7 +13,7 @@ PROGRAMS = {
     "torch": "import torch",
     "torch and torchvision's operators": "import torch, torchvision.ops",
     "torch and SciPy's assignment": "import torch, scipy.optimize",
-    "the bundled detector": "import dffcli.run.runner, dffcli.models.street.detector_model",
+    "the bundled detector": "import dffcli.run.runner, dffcli.models.coco_det.build",
 }
 ROUNDS = 5
 

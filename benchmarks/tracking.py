@@ -111,7 +111,7 @@ def row(title: str, linked: str, figures: list[dict[str, float]]) -> list[str]:
 
 def main() -> None:
     arguments = parser(__doc__)
-    arguments.add_argument("--detector", default="street-det")
+    arguments.add_argument("--detector", default="coco-det")
     arguments.add_argument("--threshold", type=float, default=0.5)
     options = arguments.parse_args()
     folder = options.data / "pets09-s2l1"

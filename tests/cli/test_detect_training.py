@@ -12,19 +12,15 @@ from dffcli.categories import STREET_OBJECTS
 from dffcli.cli import main
 from dffcli.flow.light import LightFlowNet
 from dffcli.flow.light_file import export_light_flow
-from dffcli.models.street import detector_model
-from dffcli.models.street.detector import StreetDetector
-from dffcli.models.street.network import StreetShape
-
-SMALL = StreetShape(stem=8, widths=(8, 16, 16, 16), depths=(1, 1, 1, 1))
+from dffcli.models.coco_det.build import build, export
+from dffcli.models.coco_det.network import CocoDetector
 
 
 @pytest.fixture
 def small_network(tmp_path: Path) -> Path:
     torch.manual_seed(0)
     path = tmp_path / "small.safetensors"
-    network = StreetDetector(classes=6, shape=SMALL, width=16, box_width=16)
-    detector_model.export(path, network, categories=STREET_OBJECTS, input_size=64)
+    export(path, CocoDetector(classes=6), categories=STREET_OBJECTS, input_size=64)
     return path
 
 
@@ -67,8 +63,8 @@ def test_train_resume_measure_and_use(
     arguments = command(video, run, "--init", str(small_network), "--classes", "square", "--validate", str(video))
     assert main([*arguments, "--steps", "2"]) == 0
     network = run / "network.safetensors"
-    assert "dff detect VIDEO --model street-det --weights" in capsys.readouterr().out
-    built = detector_model.build("street-det", weights=network)
+    assert "dff detect VIDEO --weights" in capsys.readouterr().out
+    built = build("coco-det", weights=network)
     assert [(category.id, category.name) for category in built.model.categories] == [(5, "square")]
     assert main([*arguments, "--steps", "3", "--resume"]) == 0
     records = [json.loads(line) for line in (run / "log.jsonl").read_text().splitlines()]
@@ -104,7 +100,7 @@ def test_training_through_the_warp_moves_both_networks(video: Path, small_networ
 
 
 @pytest.mark.parametrize(
-    ("frozen", "moving"), [("features", {"flow", "detector.heads"}), ("flow", {"detector.backbone", "detector.heads"})]
+    ("frozen", "moving"), [("features", {"flow", "detector.pred"}), ("flow", {"detector.stages", "detector.pred"})]
 )
 def test_what_is_frozen_stays(video: Path, small_network: Path, tmp_path: Path, frozen: str, moving: set[str]) -> None:
     torch.manual_seed(0)
@@ -116,7 +112,7 @@ def test_what_is_frozen_stays(video: Path, small_network: Path, tmp_path: Path, 
     assert main([*command(video, tmp_path / "run", *more, "4"), "--resume"]) == 0
     last = torch.load(tmp_path / "run" / "checkpoint.pt", weights_only=True)["model"]
     changed = {name for name, value in last.items() if not torch.equal(value, first[name])}
-    for part in ("flow", "detector.backbone", "detector.heads"):
+    for part in ("flow", "detector.stages", "detector.pred"):
         assert any(name.startswith(part) for name in changed) == (part in moving), part
 
 

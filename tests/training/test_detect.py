@@ -10,14 +10,12 @@ import torch
 from dffcli.categories import Category
 from dffcli.errors import DataError
 from dffcli.evaluation.detection_data import BoxLabels, DetectionData, LabelledFrame, LabelledSequence
-from dffcli.models.street.detector import StreetDetector
-from dffcli.models.street.network import StreetShape
+from dffcli.models.coco_det.network import CocoDetector
 from dffcli.training.detect import DetectionSet, DetectObjective, DetectSettings, PictureSizes
 from dffcli.training.detection_augment import Augmentation, LabelWeights, Sample, mirrored
 from dffcli.training.fit import FitSettings, fit
 
 PAIR = (Category(1, "square", (255, 0, 0)), Category(2, "disc", (0, 255, 0)))
-SMALL = StreetShape(stem=8, widths=(8, 16, 16, 16), depths=(1, 1, 1, 1))
 ONE_SIZE = PictureSizes(((1.0, (64,)),))
 STILL = Augmentation(mosaic=0, scale=(1.0, 1.0), stretch=0, mirror=0, blur=0, grey=0, colour=0)
 
@@ -41,7 +39,7 @@ def shapes(folder: Path, *, count: int = 6, confidence: float = 1.0) -> Detectio
 
 def objective(data: DetectionData, *, augmentation: Augmentation | None = None, steps: int = 10) -> DetectObjective:
     torch.manual_seed(0)
-    network = StreetDetector(classes=2, shape=SMALL, width=16, box_width=16)
+    network = CocoDetector(classes=2)
     settings = DetectSettings(
         steps, batch_size=2, sizes=ONE_SIZE, augmentation=augmentation or Augmentation(), validation_size=64
     )

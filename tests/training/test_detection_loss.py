@@ -3,7 +3,7 @@
 import pytest
 import torch
 
-from dffcli.models.street.detector import BINS, place_centres
+from dffcli.models.coco_det.network import BINS, cell_centres
 from dffcli.training.detection_loss import (
     AlignedAssigner,
     DetectionLoss,
@@ -13,9 +13,9 @@ from dffcli.training.detection_loss import (
     quality_focal_loss,
 )
 
-CENTRES = torch.cat([place_centres(8, 8, 8), place_centres(4, 4, 16)])
+CENTRES = torch.cat([cell_centres(8, 8, 8), cell_centres(4, 4, 16)])
 STRIDES = torch.cat([torch.full((64,), 8.0), torch.full((16,), 16.0)])
-PLACES = len(CENTRES)
+CELLS = len(CENTRES)
 
 
 def targets(*boxes: tuple[float, float, float, float], classes: list[int], weights: list[float]) -> Targets:
@@ -23,7 +23,7 @@ def targets(*boxes: tuple[float, float, float, float], classes: list[int], weigh
 
 
 def perfect_boxes(box: tuple[float, float, float, float]) -> torch.Tensor:
-    return torch.tensor(box).expand(PLACES, 4).clone()
+    return torch.tensor(box).expand(CELLS, 4).clone()
 
 
 def test_generalized_overlap_goes_on_falling_where_boxes_no_longer_touch() -> None:
@@ -34,50 +34,50 @@ def test_generalized_overlap_goes_on_falling_where_boxes_no_longer_touch() -> No
     assert generalized.tolist() == pytest.approx([1, -1 / 3, -0.8], abs=1e-4)
 
 
-def test_places_within_the_object_answer_and_the_best_is_to_say_its_overlap() -> None:
+def test_cells_within_the_object_answer_and_the_best_is_to_say_its_overlap() -> None:
     box = (8.0, 8.0, 40.0, 40.0)
     boxes = perfect_boxes(box)
-    boxes[10, 2] += 16  # one place draws it worse
-    scores = torch.full((PLACES, 2), 0.1)
-    found = AlignedAssigner(places_per_object=4)(
+    boxes[10, 2] += 16  # one cell draws it worse
+    scores = torch.full((CELLS, 2), 0.1)
+    found = AlignedAssigner(cells_per_object=4)(
         scores, boxes, CENTRES, STRIDES, targets(box, classes=[1], weights=[1.0])
     )
-    assert len(found.places) == 4
-    assert 10 not in found.places.tolist()
-    inside = CENTRES[found.places]
+    assert len(found.cells) == 4
+    assert 10 not in found.cells.tolist()
+    inside = CENTRES[found.cells]
     assert bool(((inside > 8) & (inside < 40)).all())
     assert found.scores.max().item() == pytest.approx(1.0, abs=1e-4)
     assert found.scores[:, 0].sum() == 0
     assert bool((found.boxes == torch.tensor(box)).all())
 
 
-def test_a_place_answers_for_one_object_only() -> None:
+def test_a_cell_answers_for_one_object_only() -> None:
     box, other = (8.0, 8.0, 40.0, 40.0), (8.0, 8.0, 44.0, 40.0)
     boxes = perfect_boxes(other)
-    found = AlignedAssigner(places_per_object=PLACES)(
-        torch.full((PLACES, 1), 0.1), boxes, CENTRES, STRIDES, targets(box, other, classes=[0, 0], weights=[1.0, 1.0])
+    found = AlignedAssigner(cells_per_object=CELLS)(
+        torch.full((CELLS, 1), 0.1), boxes, CENTRES, STRIDES, targets(box, other, classes=[0, 0], weights=[1.0, 1.0])
     )
-    assert len(set(found.places.tolist())) == len(found.places)
+    assert len(set(found.cells.tolist())) == len(found.cells)
     assert bool((found.boxes == torch.tensor(other)).all())
 
 
-def test_an_object_between_the_places_still_gets_one() -> None:
+def test_an_object_between_the_cells_still_gets_one() -> None:
     tiny = (9.0, 9.0, 11.0, 11.0)
     found = AlignedAssigner()(
-        torch.full((PLACES, 1), 0.1), perfect_boxes(tiny), CENTRES, STRIDES, targets(tiny, classes=[0], weights=[1.0])
+        torch.full((CELLS, 1), 0.1), perfect_boxes(tiny), CENTRES, STRIDES, targets(tiny, classes=[0], weights=[1.0])
     )
-    assert 1 <= len(found.places) <= 4
-    assert bool((STRIDES[found.places] == 8).all())
+    assert 1 <= len(found.cells) <= 4
+    assert bool((STRIDES[found.cells] == 8).all())
 
 
 def test_ignored_objects_are_neither_taught_nor_held_against_a_find() -> None:
     box = (8.0, 8.0, 40.0, 40.0)
     found = AlignedAssigner()(
-        torch.full((PLACES, 2), 0.9), perfect_boxes(box), CENTRES, STRIDES, targets(box, classes=[1], weights=[0.0])
+        torch.full((CELLS, 2), 0.9), perfect_boxes(box), CENTRES, STRIDES, targets(box, classes=[1], weights=[0.0])
     )
     within = ((CENTRES > 8) & (CENTRES < 40)).all(1)
     assert found.scores.sum() == 0
-    assert len(found.places) == 0
+    assert len(found.cells) == 0
     assert bool((found.score_weights[within, 1] == 0).all())
     assert bool((found.score_weights[~within, 1] == 1).all())
     assert bool((found.score_weights[:, 0] == 1).all())
@@ -85,7 +85,7 @@ def test_ignored_objects_are_neither_taught_nor_held_against_a_find() -> None:
 
 def test_certainty_weighs_an_objects_losses() -> None:
     box = (8.0, 8.0, 40.0, 40.0)
-    arguments = torch.full((PLACES, 1), 0.5), perfect_boxes(box), CENTRES, STRIDES
+    arguments = torch.full((CELLS, 1), 0.5), perfect_boxes(box), CENTRES, STRIDES
     sure = AlignedAssigner()(*arguments, targets(box, classes=[0], weights=[1.0]))
     unsure = AlignedAssigner()(*arguments, targets(box, classes=[0], weights=[0.25]))
     torch.testing.assert_close(unsure.box_weights, sure.box_weights / 4)
@@ -109,8 +109,8 @@ def test_distribution_focal_loss_is_least_between_the_right_bins() -> None:
 
 def test_descent_on_the_loss_learns_one_picture() -> None:
     torch.manual_seed(0)
-    classes = torch.full((1, PLACES, 2), -3.0, requires_grad=True)
-    sides = torch.zeros(1, PLACES, 4, BINS, requires_grad=True)
+    classes = torch.full((1, CELLS, 2), -3.0, requires_grad=True)
+    sides = torch.zeros(1, CELLS, 4, BINS, requires_grad=True)
     wanted = [targets((8.0, 8.0, 40.0, 40.0), (40.0, 44.0, 60.0, 62.0), classes=[0, 1], weights=[1.0, 1.0])]
     optimizer = torch.optim.Adam([classes, sides], lr=0.2)
     loss = DetectionLoss()
@@ -126,7 +126,7 @@ def test_descent_on_the_loss_learns_one_picture() -> None:
 
 def test_a_batch_without_objects_has_finite_losses() -> None:
     none = Targets(torch.zeros(0, 4), torch.zeros(0, dtype=torch.int64), torch.zeros(0))
-    classes = torch.zeros(1, PLACES, 2, requires_grad=True)
-    losses = DetectionLoss()(classes, torch.zeros(1, PLACES, 4, BINS, requires_grad=True), CENTRES, STRIDES, [none])
+    classes = torch.zeros(1, CELLS, 2, requires_grad=True)
+    losses = DetectionLoss()(classes, torch.zeros(1, CELLS, 4, BINS, requires_grad=True), CENTRES, STRIDES, [none])
     assert losses["overlap"].item() == 0
     assert losses["class"].item() > 0

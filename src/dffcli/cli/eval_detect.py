@@ -42,7 +42,7 @@ def register(app: typer.Typer) -> None:
 
 def eval_detect(
     source: Source,
-    model: Annotated[str, typer.Option(metavar="NAME", rich_help_panel=o.WHAT, help="Which network.")] = "street-det",
+    model: Annotated[str, typer.Option(metavar="NAME", rich_help_panel=o.WHAT, help="Which network.")] = "coco-det",
     weights: o.WeightsOption = "default",
     device: o.Device = "auto",
     intervals: Intervals = "1",

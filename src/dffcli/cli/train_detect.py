@@ -42,7 +42,7 @@ Classes = Annotated[
     typer.Option(
         metavar="A,B,...",
         rich_help_panel=DATA,
-        help="What to find, by the names in the data, or a known set: street-objects. All of the first source's "
+        help="What to find, by the names in the data, or a known set: coco, street-objects. All of the first source's "
         "classes if not given.",
     ),
 ]
@@ -60,13 +60,31 @@ InputSize = Annotated[
     int, typer.Option(min=64, metavar="N", rich_help_panel=DATA, help="Long side of the pictures it will run on.")
 ]
 Init = Annotated[
-    Path | None,
+    str,
     typer.Option(
-        exists=True,
-        dir_okay=False,
-        metavar="FILE",
+        metavar="bundled|random|FILE",
         rich_help_panel=options.LEARN,
-        help="Start from this network; classes that it knows by the same name start with what it knows of them.",
+        help="Start from the bundled coco-det, from random values, or from a network that this command made; classes "
+        "that it knows by the same name start with what it knows of them.",
+    ),
+]
+Distill = Annotated[
+    float,
+    typer.Option(
+        min=0.0,
+        metavar="X",
+        rich_help_panel=options.LEARN,
+        help="Weight of what the network itself answered before training, on every picture: keeps it from forgetting "
+        "classes that the data does not label. 0: not asked.",
+    ),
+]
+WarpFlow = Annotated[
+    str,
+    typer.Option(
+        "--flow",
+        metavar="NAME",
+        rich_help_panel=JOINT,
+        help="Flow to train through: light is trained along; dis, dis-fast, dis-fine and farneback are what they are.",
     ),
 ]
 MaxOffset = Annotated[
@@ -92,14 +110,16 @@ def train_detect(
     validate: Validate = None,
     classes: Classes = None,
     min_confidence: MinConfidence = 0.35,
-    input_size: InputSize = 512,
-    init: Init = None,
+    input_size: InputSize = 576,
+    init: Init = "bundled",
+    distill: Distill = 0.0,
     max_offset: MaxOffset = 0,
+    flow: WarpFlow = "light",
     flow_init: FlowInit = None,
     freeze: Freeze = FrozenPart.NOTHING,
     steps: options.Steps = 8000,
     batch_size: options.BatchSize = 10,
-    learning_rate: options.LearningRate = 1.5e-3,
+    learning_rate: options.LearningRate = 3e-4,
     optimizer: options.OptimizerOption = options.Optimizer.ADAMW,
     weight_decay: options.WeightDecay = 0.03,
     rate_schedule: options.RateScheduleOption = options.RateSchedule.COSINE,
@@ -114,23 +134,24 @@ def train_detect(
     export: options.Export = None,
     quiet: options.QuietOption = False,
 ) -> None:
-    """Train the street detector from random initial values (or --init) on pictures with boxes.
+    """Train the detector further, or from random values, on pictures with boxes.
 
-    With --max-offset the light flow network is trained with it, and written beside it as flow.safetensors, which
-    `dff detect --flow` takes.
+    With --max-offset a labelled frame of a video is answered from a key frame before it, through the warp; the light
+    flow network is trained with it, and written beside it as flow.safetensors, which `dff detect --flow` takes.
 
     The run's folder receives checkpoint.pt, log.jsonl, losses.png and, at the end, network.safetensors, which
-    `dff detect --model street-det --weights` takes. Killed at any moment, the same command with --resume goes on as
-    if nothing happened.
+    `dff detect --weights` takes. Killed at any moment, the same command with --resume goes on as if nothing happened.
     """
     chosen = dict(locals())
     import torch
 
     from dffcli.evaluation.detection_source import parse_detection_source
     from dffcli.files.network_file import bundled_file
+    from dffcli.flow import build_flow
     from dffcli.flow.light_file import export_light_flow, load_light_flow
-    from dffcli.models.street import detector_model
-    from dffcli.models.street.detector import StreetDetector
+    from dffcli.models.coco_det import build
+    from dffcli.models.coco_det.network import CocoDetector
+    from dffcli.training.carried_detect import CarriedDetectObjective
     from dffcli.training.detect import DetectionSet, DetectObjective, DetectSettings, PictureSizes
     from dffcli.training.detection_augment import LabelWeights
     from dffcli.training.joint_detect import JointDetectObjective, JointDetector
@@ -144,31 +165,32 @@ def train_detect(
         batch_size=batch_size,
         sizes=PictureSizes.for_input(input_size),
         label_weights=LabelWeights.from_confidence(min_confidence),
+        distillation=distill,
         validation_size=input_size,
     )
     torch.manual_seed(seed)
-    if init is None:
-        network = StreetDetector(classes=len(categories))
+    if init == "random":
+        network = CocoDetector(classes=len(categories))
     else:
-        network = detector_model.start_from(init, categories=categories)
+        start = bundled_file("coco-det")[0] if init == "bundled" else Path(init)
+        network = build.start_from(start, categories=categories)
     single = DetectObjective(network, categories=categories, sets=sets, validation=validation, settings=settings)
     objective: Objective = single
-    if max_offset:
-        flow = load_light_flow(flow_init or bundled_file("light-flow")[0])
-        objective = JointDetectObjective(
-            JointDetector(network, flow, frozen=freeze.value), single=single, max_offset=max_offset
-        )
+    if max_offset and flow == "light":
+        learned_flow = load_light_flow(flow_init or bundled_file("light-flow")[0])
+        joint = JointDetector(network, learned_flow, frozen=freeze.value)
+        objective = JointDetectObjective(joint, single=single, max_offset=max_offset)
+    elif max_offset:
+        objective = CarriedDetectObjective(single, flow=build_flow(flow), max_offset=max_offset)
     result = options.fit_as_asked(objective, chosen)
     target = export or run / "network.safetensors"
     learned = result.module
-    advice = f"dff detect VIDEO --model street-det --weights {target}"
+    advice = f"dff detect VIDEO --weights {target}"
     if isinstance(learned, JointDetector):
         flow_target = target.with_name("flow.safetensors")
         export_light_flow(flow_target, learned.flow)
         learned, advice = learned.detector, f"{advice} --flow {flow_target}"
-    detector_model.export(
-        target, cast(StreetDetector, learned), categories=categories, input_size=input_size, steps=result.step
-    )
+    build.export(target, cast(CocoDetector, learned), categories=categories, input_size=input_size, steps=result.step)
     if not quiet:
         typer.echo(f"{target}: the network after {result.step} steps; try  {advice}")
 

@@ -25,7 +25,7 @@ from dffcli.run.journal import journal_path
 from dffcli.run.postprocess import PostProcessing
 from dffcli.video.source import Span
 
-DEFAULT_MODELS = {Task.DETECT: "street-det", Task.SEGMENT: "street-seg"}
+DEFAULT_MODELS = {Task.DETECT: "coco-det", Task.SEGMENT: "street-seg"}
 DEVICES = re.compile(r"auto|cpu|mps|cuda(:\d+)?")
 
 

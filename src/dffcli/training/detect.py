@@ -22,13 +22,14 @@ from dffcli.errors import DataError
 from dffcli.evaluation.detection_data import DetectionData, LabelledFrame, LabelledSequence
 from dffcli.evaluation.detection_eval import evaluate, read_picture, translated
 from dffcli.flow import build_flow
-from dffcli.models.street.detector import BINS, STRIDES, StreetDetector, place_centres
-from dffcli.models.street.detector_model import StreetDetModel, input_tensor
+from dffcli.models.coco_det.model import INPUT_SIZE, CocoDetModel, input_tensor
+from dffcli.models.coco_det.network import BINS, STRIDES, CocoDetector, cell_centres
 from dffcli.training.detection_augment import Augmentation, LabelWeights, Sample
 from dffcli.training.detection_loss import DetectionLoss, Targets
+from dffcli.training.distillation import distillation_losses
 from dffcli.training.objective import Batch
 
-LONG_SIDE = 480  # pixels; larger pictures are reduced to it before they are augmented
+LONG_SIDE = 640  # pixels; larger pictures are reduced to it before they are augmented
 RARE_SHARE = 0.25  # a category that fewer pictures show is shown more often
 MAX_REPEAT = 4.0  # times as often, at most
 
@@ -79,6 +80,7 @@ class DetectSettings:
         calm_from: share of the steps after which mosaics become rare, so that the end resembles real pictures.
         calm_mosaic: share of mosaics then.
         label_weights: from confidences to weights.
+        distillation: weight of what the network answered before it was trained further; 0 where it began at random.
         validation_size: long side of the pictures the network is measured on.
     """
 
@@ -89,7 +91,8 @@ class DetectSettings:
     calm_from: float = 0.85
     calm_mosaic: float = 0.15
     label_weights: LabelWeights = field(default_factory=LabelWeights)
-    validation_size: int = 512
+    distillation: float = 0.0
+    validation_size: int = INPUT_SIZE
 
 
 @dataclass(frozen=True, slots=True)
@@ -97,7 +100,7 @@ class DetectionSet:
     """A set to learn from.
 
     Attributes:
-        data: pictures and labels.
+        data: pictures and labels. Classes that are not among its categories are not taught by it.
         share: how often its pictures are shown, relative to those of the other sets.
     """
 
@@ -122,7 +125,7 @@ class DetectObjective:
 
     def __init__(
         self,
-        module: StreetDetector,
+        module: CocoDetector,
         *,
         categories: Sequence[Category],
         sets: Sequence[DetectionSet],
@@ -135,15 +138,20 @@ class DetectObjective:
         self.settings = settings
         self.validation = validation or {}
         self._loss = loss or DetectionLoss()
+        self._before_training = deepcopy(module).requires_grad_(False) if settings.distillation else None
         self._frames: list[LabelledFrame] = []
+        self._looked_for: list[NDArray[np.bool_]] = []  # classes that each frame's labeller knew
         self._before: list[tuple[LabelledSequence, int]] = []  # where each frame stands in its sequence
         shares: list[float] = []
         for one in sets:
+            known = {name.lower() for _, name in one.data.categories}
+            looked_for = np.array([category.name.lower() in known for category in self.categories])
             for sequence in self._translate(one.data):
                 for position, frame in enumerate(sequence.frames):
                     if frame.labels is not None:
                         self._frames.append(frame)
                         self._before.append((sequence, position))
+                        self._looked_for.append(looked_for)
                         shares.append(one.share)
         self._draw_limits = np.cumsum(self._repeats(np.array(shares)))
 
@@ -158,7 +166,7 @@ class DetectObjective:
     def _repeats(self, shares: NDArray[np.float64]) -> NDArray[np.float64]:
         """How often each picture is drawn, adding up to 1: more often with rare categories, less without objects."""
         taught = np.array([self._taught_classes(frame) for frame in self._frames]).reshape(-1, len(self.categories))
-        if not taught.any():
+        if not taught.any() and self._before_training is None:
             names = ", ".join(category.name for category in self.categories)
             raise DataError(f"nothing to learn from: {len(self._frames)} pictures without a labelled {names}")
         frequency = np.maximum(taught.mean(0), 1e-6)
@@ -183,7 +191,7 @@ class DetectObjective:
         boxes = labels.boxes * np.float32(scale)
         positions = {category.id: position for position, category in enumerate(self.categories)}
         classes = np.array([positions[int(i)] for i in labels.category_ids], np.int64)
-        return Sample(image, boxes, classes, self.settings.label_weights(labels))
+        return Sample(image, boxes, classes, self.settings.label_weights(labels), self._looked_for[number])
 
     def picture(self, path: Path) -> UInt8Array:
         """A picture as samples have it."""
@@ -221,29 +229,31 @@ class DetectObjective:
         samples = [
             augmentation(lambda: self.sample(self.draw(rng)), side, rng) for _ in range(self.settings.batch_size)
         ]
-        return {
-            "images": torch.from_numpy(np.stack([sample.image for sample in samples])),
-            "boxes": [torch.from_numpy(sample.boxes) for sample in samples],
-            "classes": [torch.from_numpy(sample.classes) for sample in samples],
-            "weights": [torch.from_numpy(sample.weights) for sample in samples],
-        }
+        return samples_as_batch(samples)
 
     def losses(self, batch: Batch) -> dict[str, Tensor]:
         """Losses of classes and boxes."""
-        outputs = self._module(input_tensor(batch["images"]))
-        targets = [
-            Targets(*columns) for columns in zip(batch["boxes"], batch["classes"], batch["weights"], strict=True)
-        ]
-        return dense_losses(outputs, targets, self._loss)
+        return self.losses_of(self._module(input_tensor(batch["images"])), batch)
+
+    def losses_of(self, outputs: Sequence[tuple[Tensor, Tensor]], batch: Batch) -> dict[str, Tensor]:
+        """Losses of what the network says of a batch's pictures, however it came to say it."""
+        columns = zip(batch["boxes"], batch["classes"], batch["weights"], batch["taught"], strict=True)
+        losses = dense_losses(outputs, [Targets(*row) for row in columns], self._loss)
+        if self._before_training is not None:
+            images = input_tensor(batch["images"])
+            with torch.no_grad():
+                answers = self._before_training.to(images.device)(images)
+            losses |= distillation_losses(outputs, answers, weight=self.settings.distillation)
+        return losses
 
     def validate(self, module: nn.Module) -> dict[str, float]:
         """Average precision in percent at IoU 0.5 and over COCO's thresholds, on every validation set."""
-        if not isinstance(module, StreetDetector):
-            raise TypeError(f"expected a StreetDetector, got {type(module).__name__}")
+        if not isinstance(module, CocoDetector):
+            raise TypeError(f"expected a CocoDetector, got {type(module).__name__}")
         measures: dict[str, float] = {}
-        network = deepcopy(module)  # folding its norms must not touch the one that goes on learning
+        network = deepcopy(module)  # the one that goes on learning must not stop to
         device = str(next(module.parameters()).device)
-        model = StreetDetModel(
+        model = CocoDetModel(
             network, categories=self.categories, input_size=self.settings.validation_size, device=device
         )
         names = {category.id: category.name for category in self.categories}
@@ -254,22 +264,34 @@ class DetectObjective:
         return {name: value for name, value in measures.items() if not math.isnan(value)}
 
 
+def samples_as_batch(samples: Sequence[Sample]) -> Batch:
+    """Pictures of one size, `[N, H, W, 3]` uint8, and their objects."""
+    taught = [None if sample.taught is None else torch.from_numpy(sample.taught) for sample in samples]
+    return {
+        "images": torch.from_numpy(np.stack([sample.image for sample in samples])),
+        "boxes": [torch.from_numpy(sample.boxes) for sample in samples],
+        "classes": [torch.from_numpy(sample.classes) for sample in samples],
+        "weights": [torch.from_numpy(sample.weights) for sample in samples],
+        "taught": taught,
+    }
+
+
 def dense_losses(
     outputs: Sequence[tuple[Tensor, Tensor]], targets: list[Targets], loss: DetectionLoss
 ) -> dict[str, Tensor]:
     """The losses of a detector's outputs at its strides.
 
     Args:
-        outputs: class logits `[N, classes, h, w]` and side logits `[N, 4 * BINS, h, w]` at each of `STRIDES`.
+        outputs: class logits `[N, classes, h, w]` and distance logits `[N, 4 * BINS, h, w]` at each of `STRIDES`.
         targets: for every picture.
         loss: what is minimised.
     """
     classes = torch.cat([logits.float().flatten(2).transpose(1, 2) for logits, _ in outputs], 1)  # [N, P, classes]
-    sides = torch.cat([sides.float().flatten(2).transpose(1, 2) for _, sides in outputs], 1)  # [N, P, 4 * BINS]
+    bins = torch.cat([values.float().flatten(2).transpose(1, 2) for _, values in outputs], 1)  # [N, P, 4 * BINS]
     centres, strides = [], []
     for stride, (logits, _) in zip(STRIDES, outputs, strict=True):
         height, width = logits.shape[2:]
-        centres.append(place_centres(height, width, stride, device=logits.device))
+        centres.append(cell_centres(height, width, stride, device=logits.device))
         strides.append(torch.full((height * width,), float(stride), device=logits.device))
-    n, places = sides.shape[:2]
-    return loss(classes, sides.view(n, places, 4, BINS), torch.cat(centres), torch.cat(strides), targets)
+    n, cells = bins.shape[:2]
+    return loss(classes, bins.view(n, cells, 4, BINS), torch.cat(centres), torch.cat(strides), targets)

@@ -26,12 +26,14 @@ class Sample:
         boxes: `x1, y1, x2, y2` in its pixels, `[N, 4]` float32.
         classes: positions of the categories, `[N]` int64.
         weights: how much each counts, `[N]` float32; 0 where neither find nor miss counts.
+        taught: which classes were looked for when it was labelled, `[classes]` bool; None: all.
     """
 
     image: UInt8Array
     boxes: Float32Array
     classes: NDArray[np.int64]
     weights: Float32Array
+    taught: NDArray[np.bool_] | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -91,14 +93,17 @@ class Augmentation:
         if rng.random() < self.mosaic:
             x, y = (int(v) for v in rng.uniform(0.3, 0.7, 2) * size)
             windows = [(0, 0, x, y), (x, 0, size, y), (0, y, x, size), (x, y, size, size)]
-            parts = [self._place(draw(), canvas, window, self.mosaic_scale, rng) for window in windows]
+            placed = [(draw(), window, self.mosaic_scale) for window in windows]
         else:
-            parts = [self._place(draw(), canvas, (0, 0, size, size), self.scale, rng)]
+            placed = [(draw(), (0, 0, size, size), self.scale)]
+        parts = [self._place(sample, canvas, window, scales, rng) for sample, window, scales in placed]
+        looked_for = [sample.taught for sample, _, _ in placed if sample.taught is not None]
         sample = Sample(
             self.recolour(canvas, rng),
             np.concatenate([p[0] for p in parts]),
             np.concatenate([p[1] for p in parts]),
             np.concatenate([p[2] for p in parts]),
+            np.logical_and.reduce(looked_for) if looked_for else None,  # on all of a mosaic's pictures
         )
         return mirrored(sample) if rng.random() < self.mirror else sample
 
@@ -158,7 +163,7 @@ def mirrored(sample: Sample) -> Sample:
     width = sample.image.shape[1]
     boxes = sample.boxes.copy()
     boxes[:, [0, 2]] = width - sample.boxes[:, [2, 0]]
-    return Sample(np.ascontiguousarray(sample.image[:, ::-1]), boxes, sample.classes, sample.weights)
+    return replace(sample, image=np.ascontiguousarray(sample.image[:, ::-1]), boxes=boxes)
 
 
 def _warp(image: UInt8Array, matrix: NDArray[np.float64], size: tuple[int, int], scale: float) -> UInt8Array:

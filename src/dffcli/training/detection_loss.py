@@ -1,4 +1,4 @@
-"""What a dense detector is taught: which place answers for which object, and how far off its answer is."""
+"""What a dense detector is taught: which cell answers for which object, and how far off its answer is."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ import torch.nn.functional as F
 from torch import Tensor
 from torchvision.ops import box_iou
 
-from dffcli.models.street.detector import BINS, boxes_from_distances
+from dffcli.models.coco_det.network import BINS, boxes_from_distances
 
 EPSILON = 1e-7  # keeps divisions finite
 
@@ -22,28 +22,31 @@ class Targets:
         boxes: `x1, y1, x2, y2`, `[N, 4]` float32.
         classes: positions of their categories, `[N]` int64.
         weights: how much each counts, 0..1, `[N]` float32; 0 is not taught and not held against a find.
+        taught: which classes were looked for when the picture was labelled, `[classes]` bool; the others may be on it
+            and are neither taught nor held against a find. None: all.
     """
 
     boxes: Tensor
     classes: Tensor
     weights: Tensor
+    taught: Tensor | None = None
 
 
 @dataclass(frozen=True, slots=True)
 class Assignment:
-    """What every place of a picture's grids is to answer.
+    """What every cell of a picture's grids is to answer.
 
     Attributes:
         scores: the wished class scores, `[P, classes]`.
         score_weights: how much each of them counts, `[P, classes]`.
-        places: indices of the places that answer for an object, `[K]`.
+        cells: indices of the cells that answer for an object, `[K]`.
         boxes: the object's box for each of them, `[K, 4]`.
         box_weights: how much its box counts, `[K]`.
     """
 
     scores: Tensor
     score_weights: Tensor
-    places: Tensor
+    cells: Tensor
     boxes: Tensor
     box_weights: Tensor
 
@@ -59,31 +62,34 @@ def generalized_overlaps(boxes: Tensor, others: Tensor) -> tuple[Tensor, Tensor]
 
 @dataclass(frozen=True, slots=True)
 class AlignedAssigner:
-    """Places that both see the right class and draw a good box answer for an object (TOOD, arXiv 2108.07755).
+    """Cells that both see the right class and draw a good box answer for an object (TOOD, arXiv 2108.07755).
 
     Attributes:
-        places_per_object: how many of the best places answer for one object.
+        cells_per_object: how many of the best cells answer for one object.
         score_power: alpha of the alignment `score ** alpha * iou ** beta`.
         overlap_power: beta.
     """
 
-    places_per_object: int = 10
+    cells_per_object: int = 10
     score_power: float = 0.5
     overlap_power: float = 6.0
 
     @torch.no_grad()
     def __call__(self, scores: Tensor, boxes: Tensor, centres: Tensor, strides: Tensor, targets: Targets) -> Assignment:
-        """Assign the places of one picture.
+        """Assign the cells of one picture.
 
         Args:
             scores: predicted, `[P, classes]`.
             boxes: predicted, in input pixels, `[P, 4]`.
-            centres: of the places, in input pixels, `[P, 2]`.
-            strides: of the places' grids, `[P]`.
+            centres: of the cells, in input pixels, `[P, 2]`.
+            strides: of the cells' grids, `[P]`.
             targets: the picture's objects.
         """
         wished = torch.zeros_like(scores)
         weights = torch.ones_like(scores)
+        untaught = None if targets.taught is None else ~targets.taught
+        if untaught is not None:
+            weights[:, untaught] = 0
         ignored = targets.weights <= 0
         if bool(ignored.any()):
             inside = _is_inside(centres, targets.boxes[ignored])  # [P, M]
@@ -98,23 +104,25 @@ class AlignedAssigner:
         alignment = scores[:, classes].T.clamp(min=EPSILON) ** self.score_power * iou**self.overlap_power  # [N, P]
         candidates = self._candidates(centres, strides, objects)
         ranked = torch.where(candidates, alignment + 1e-12, torch.zeros_like(alignment))
-        values, best = ranked.topk(min(self.places_per_object, ranked.shape[1]), dim=1)
+        values, best = ranked.topk(min(self.cells_per_object, ranked.shape[1]), dim=1)
         chosen = torch.zeros_like(candidates).scatter_(1, best, values > 0)
-        owner_overlap, owner = torch.where(chosen, iou, -torch.ones_like(iou)).max(0)  # the object a place fits best
-        places = torch.nonzero(owner_overlap >= 0).squeeze(1)
-        owner = owner[places]
-        mine = alignment[owner, places]
+        owner_overlap, owner = torch.where(chosen, iou, -torch.ones_like(iou)).max(0)  # the object a cell fits best
+        cells = torch.nonzero(owner_overlap >= 0).squeeze(1)
+        owner = owner[cells]
+        mine = alignment[owner, cells]
         best_alignment = torch.zeros(len(objects), device=mine.device).scatter_reduce(0, owner, mine, "amax")
-        best_overlap = torch.zeros_like(best_alignment).scatter_reduce(0, owner, iou[owner, places], "amax")
+        best_overlap = torch.zeros_like(best_alignment).scatter_reduce(0, owner, iou[owner, cells], "amax")
         quality = mine / (best_alignment[owner] + 1e-9) * best_overlap[owner]  # [K]
-        wished[places, classes[owner]] = quality
-        weights[places] = 1.0
-        weights[places, classes[owner]] = certainty[owner]
-        return Assignment(wished, weights, places, objects[owner], quality * certainty[owner])
+        wished[cells, classes[owner]] = quality
+        weights[cells] = 1.0
+        if untaught is not None:
+            weights[:, untaught] = 0
+        weights[cells, classes[owner]] = certainty[owner]
+        return Assignment(wished, weights, cells, objects[owner], quality * certainty[owner])
 
     @staticmethod
     def _candidates(centres: Tensor, strides: Tensor, objects: Tensor) -> Tensor:
-        """Places within each object, or within a stride of the middle of one that holds no place, `[N, P]`."""
+        """Cells within each object, or within a stride of the middle of one that holds no cell, `[N, P]`."""
         inside = _is_inside(centres, objects).T  # [N, P]
         empty = ~inside.any(1)
         if bool(empty.any()):
@@ -137,11 +145,11 @@ def quality_focal_loss(logits: Tensor, wished: Tensor, *, power: float = 1.5) ->
     return entropy * (wished - logits.sigmoid()).abs() ** power
 
 
-def distribution_focal_loss(side_logits: Tensor, distances: Tensor) -> Tensor:
+def distribution_focal_loss(distance_logits: Tensor, distances: Tensor) -> Tensor:
     """Cross entropy with the two bins around a distance, shared by nearness.
 
     Args:
-        side_logits: `[K, 4, BINS]`.
+        distance_logits: `[K, 4, BINS]`.
         distances: to the four sides in strides, `[K, 4]`.
 
     Returns:
@@ -150,7 +158,7 @@ def distribution_focal_loss(side_logits: Tensor, distances: Tensor) -> Tensor:
     distances = distances.clamp(0, BINS - 1 - 0.01)
     lower = distances.long()
     share = distances - lower
-    logs = side_logits.log_softmax(-1)
+    logs = distance_logits.log_softmax(-1)
     below = logs.gather(-1, lower.unsqueeze(-1)).squeeze(-1)
     above = logs.gather(-1, lower.unsqueeze(-1) + 1).squeeze(-1)
     return -(below * (1 - share) + above * share).mean(-1)
@@ -173,19 +181,19 @@ class DetectionLoss:
     distribution_weight: float = 0.75
 
     def __call__(
-        self, class_logits: Tensor, side_logits: Tensor, centres: Tensor, strides: Tensor, targets: list[Targets]
+        self, class_logits: Tensor, distance_logits: Tensor, centres: Tensor, strides: Tensor, targets: list[Targets]
     ) -> dict[str, Tensor]:
         """The three losses, weighed, of a batch.
 
         Args:
             class_logits: `[N, P, classes]`.
-            side_logits: `[N, P, 4, BINS]`.
-            centres: of the places, in input pixels, `[P, 2]`.
-            strides: of the places' grids, `[P]`.
+            distance_logits: `[N, P, 4, BINS]`.
+            centres: of the cells, in input pixels, `[P, 2]`.
+            strides: of the cells' grids, `[P]`.
             targets: for every picture.
         """
-        bins = torch.arange(BINS, device=side_logits.device, dtype=side_logits.dtype)
-        distances = (side_logits.softmax(-1) * bins).sum(-1) * strides[None, :, None]  # [N, P, 4]
+        bins = torch.arange(BINS, device=distance_logits.device, dtype=distance_logits.dtype)
+        distances = (distance_logits.softmax(-1) * bins).sum(-1) * strides[None, :, None]  # [N, P, 4]
         boxes = boxes_from_distances(centres[None], distances)  # [N, P, 4]
         scores = class_logits.detach().sigmoid()
         found = [
@@ -195,13 +203,13 @@ class DetectionLoss:
         wished = torch.stack([a.scores for a in found])
         weights = torch.stack([a.score_weights for a in found])
         class_loss = (quality_focal_loss(class_logits, wished) * weights).sum() / total
-        predicted = torch.cat([boxes[i, a.places] for i, a in enumerate(found)])
+        predicted = torch.cat([boxes[i, a.cells] for i, a in enumerate(found)])
         wanted = torch.cat([a.boxes for a in found])
         box_weights = torch.cat([a.box_weights for a in found])
-        places = torch.cat([a.places for a in found])
-        sides = torch.cat([side_logits[i, a.places] for i, a in enumerate(found)])
+        cells = torch.cat([a.cells for a in found])
+        sides = torch.cat([distance_logits[i, a.cells] for i, a in enumerate(found)])
         _, generalized = generalized_overlaps(predicted, wanted)
-        reach = torch.cat((centres[places] - wanted[:, :2], wanted[:, 2:] - centres[places]), 1) / strides[places, None]
+        reach = torch.cat((centres[cells] - wanted[:, :2], wanted[:, 2:] - centres[cells]), 1) / strides[cells, None]
         return {
             "class": self.class_weight * class_loss,
             "overlap": self.overlap_weight * ((1 - generalized) * box_weights).sum() / total,

@@ -8,7 +8,7 @@ scale field: what the paper's multiplies are features before the last layer.
 
 from __future__ import annotations
 
-from typing import Literal, Self
+from typing import Literal
 
 import cv2
 import numpy as np
@@ -19,11 +19,10 @@ from dffcli.core.types import FlowField, UInt8Array
 from dffcli.core.warp import warp
 from dffcli.errors import DataError
 from dffcli.flow.light import LightFlowNet, grey_tensor
-from dffcli.models.street.detector import StreetDetector
-from dffcli.models.street.detector_model import input_tensor
-from dffcli.training.detect import DetectObjective, dense_losses
-from dffcli.training.detection_augment import Sample
-from dffcli.training.detection_loss import DetectionLoss, Targets
+from dffcli.models.coco_det.model import input_tensor
+from dffcli.models.coco_det.network import CocoDetector
+from dffcli.training.carried_detect import views_alike
+from dffcli.training.detect import DetectObjective, samples_as_batch
 from dffcli.training.objective import Batch
 
 GREY_REDUCTION = 2  # the flow sees pictures this much smaller, about what it sees of whole frames when it is used
@@ -32,7 +31,7 @@ Frozen = Literal["nothing", "features", "flow"]
 
 
 class JointDetector(nn.Module):
-    """N_feat and F in one module. Norms keep the statistics they have: batches are small and alike.
+    """N_feat and F in one module.
 
     Args:
         detector: trained on single pictures.
@@ -40,32 +39,22 @@ class JointDetector(nn.Module):
         frozen: what is not to be trained; of frozen features the last layers still learn, as N_task does.
     """
 
-    def __init__(self, detector: StreetDetector, flow: LightFlowNet, *, frozen: Frozen = "nothing") -> None:
+    def __init__(self, detector: CocoDetector, flow: LightFlowNet, *, frozen: Frozen = "nothing") -> None:
         super().__init__()
         self.detector = detector
         self.flow = flow
         if frozen == "features":
             self.detector.requires_grad_(False)
-            for head in self.detector.heads:
-                for layer in (head.class_logits, head.side_logits):
-                    layer.requires_grad_(True)
+            self.detector.pred.requires_grad_(True)
         elif frozen == "flow":
             self.flow.requires_grad_(False)
         if flow.scale is not None:
             flow.scale.requires_grad_(False)
 
-    def train(self, mode: bool = True) -> Self:
-        """As usual, but for the norms."""
-        super().train(mode)
-        for part in self.modules():
-            if isinstance(part, nn.BatchNorm2d):
-                part.eval()
-        return self
-
     def forward(
         self, keys: Tensor, key_greys: Tensor, current_greys: Tensor, is_pair: Tensor
     ) -> list[tuple[Tensor, Tensor]]:
-        """Class and side logits of the current frames, as `StreetDetector` gives them.
+        """Class and distance logits of the current frames, as `CocoDetector` gives them.
 
         Args:
             keys: key pictures `[N, 3, H, W]` (a still is its own).
@@ -76,14 +65,14 @@ class JointDetector(nn.Module):
         outputs = self.detector(keys)
         rows = torch.nonzero(is_pair)[:, 0].tolist()
         if not rows:
-            return [(classes, sides) for classes, sides in outputs]
+            return [(classes, distances) for classes, distances in outputs]
         fields, _ = self.flow(self.flow.encode(key_greys[rows]), self.flow.encode(current_greys[rows]))
-        places = {row: place for place, row in enumerate(rows)}
+        positions = {row: position for position, row in enumerate(rows)}
         carried = []
         for row in range(len(keys)):
             maps = tuple(values[row : row + 1].float() for pair in outputs for values in pair)
-            if row in places:
-                maps = warp(maps, FlowField(fields[-1][places[row] : places[row] + 1].float()))
+            if row in positions:
+                maps = warp(maps, FlowField(fields[-1][positions[row] : positions[row] + 1].float()))
             carried.append(maps)
         joined = [torch.cat(values) for values in zip(*carried, strict=True)]
         return list(zip(joined[::2], joined[1::2], strict=True))
@@ -96,17 +85,13 @@ class JointDetectObjective:
         module: both networks.
         single: what the detector by itself learns and is measured on.
         max_offset: frames between key and labelled frame at most.
-        loss: what is minimised.
     """
 
-    def __init__(
-        self, module: JointDetector, *, single: DetectObjective, max_offset: int, loss: DetectionLoss | None = None
-    ) -> None:
+    def __init__(self, module: JointDetector, *, single: DetectObjective, max_offset: int) -> None:
         if max_offset < 1:
             raise DataError(f"largest offset: expected at least 1 frame, got {max_offset}")
         self._module = module
         self._single = single
-        self._loss = loss or DetectionLoss()
         self.max_offset = max_offset
 
     @property
@@ -117,43 +102,25 @@ class JointDetectObjective:
     def batch(self, step: int, *, seed: int) -> Batch:
         """Labelled pictures, each with its key frame under the same scale, crop, mirror and light."""
         side = self._single.side(step, seed=seed)
-        drawn = [self._pair(step, index, side, seed=seed) for index in range(self._single.settings.batch_size)]
-        keys, currents, is_pair = zip(*drawn, strict=True)
+        pairs = []
+        for index in range(self._single.settings.batch_size):
+            chance = np.random.default_rng([seed, step, index])
+            number = self._single.draw(chance)
+            offset = int(chance.integers(0, self.max_offset + 1))
+            pairs.append(views_alike(self._single, number, offset, side, how=[seed, step, index, 1]))
+        keys, currents = [views[0] for views in pairs], [views[-1] for views in pairs]
         return {
-            "keys": torch.from_numpy(np.stack(keys)),
-            "key_greys": torch.cat([_grey(key) for key in keys]),
+            "keys": torch.from_numpy(np.stack([key.image for key in keys])),
+            "key_greys": torch.cat([_grey(key.image) for key in keys]),
             "current_greys": torch.cat([_grey(current.image) for current in currents]),
-            "boxes": [torch.from_numpy(current.boxes) for current in currents],
-            "classes": [torch.from_numpy(current.classes) for current in currents],
-            "weights": [torch.from_numpy(current.weights) for current in currents],
-            "is_pair": torch.tensor(is_pair),
-        }
-
-    def _pair(self, step: int, index: int, side: int, *, seed: int) -> tuple[UInt8Array, Sample, bool]:
-        chance = np.random.default_rng([seed, step, index])
-        number = self._single.draw(chance)
-        sample = self._single.sample(number)
-        earlier = self._single.earlier_pictures(number, self.max_offset)
-        offset = int(chance.integers(0, len(earlier) + 1))
-        # mosaics have no motion; the same random numbers change both pictures alike
-        augmentation = self._single.settings.augmentation.with_mosaic(0.0)
-        how = [seed, step, index, 1]
-        current = augmentation(lambda: sample, side, np.random.default_rng(how))
-        if offset == 0:
-            return current.image, current, False
-        before = Sample(self._single.picture(earlier[offset - 1]), sample.boxes, sample.classes, sample.weights)
-        if before.image.shape != sample.image.shape:
-            raise DataError(
-                f"{earlier[offset - 1]}: expected the size of the frames after it, {sample.image.shape[:2]}"
-            )
-        return augmentation(lambda: before, side, np.random.default_rng(how)).image, current, True
+            "is_pair": torch.tensor([len(views) > 1 for views in pairs]),
+        } | samples_as_batch(currents)
 
     def losses(self, batch: Batch) -> dict[str, Tensor]:
         """The task's losses at the labelled frames."""
         keys = input_tensor(batch["keys"])
         outputs = self._module(keys, batch["key_greys"], batch["current_greys"], batch["is_pair"])
-        columns = zip(batch["boxes"], batch["classes"], batch["weights"], strict=True)
-        return dense_losses(outputs, [Targets(*row) for row in columns], self._loss)
+        return self._single.losses_of(outputs, batch)
 
     def validate(self, module: nn.Module) -> dict[str, float]:
         """Average precision of the detector on single pictures."""

@@ -80,9 +80,19 @@ class CocoDetector(nn.Module):
         self.lateral = nn.ModuleList(convolution(2 * width, WIDTH, kernel=1) for width, _, _ in STAGES[1:])
         self.tower = nn.ModuleList(convolution(WIDTH, WIDTH) for _ in STRIDES)
         self.pred = nn.ModuleList(convolution(WIDTH, classes + 4 * BINS, kernel=1) for _ in STRIDES)
+        self._begin()
+
+    def _begin(self) -> None:
+        """Values to learn from: no norm evens out what the layers do, so each keeps the spread of what it is given."""
+        for module in self.modules():
+            if isinstance(module, nn.Conv2d):
+                nn.init.kaiming_normal_(module.weight, a=SLOPE)
+                nn.init.zeros_(module.bias)  # type: ignore[arg-type]  # convolution() gives each one
         for layer, stride in zip(self.pred, STRIDES, strict=True):
+            weight, bias = layer.parameters()
+            nn.init.normal_(weight, std=0.01)
             # a class is seen at about 5 cells of a 640 x 640 picture before anything is learned
-            nn.init.constant_(layer.bias[:classes], math.log(5 / classes / (640 / stride) ** 2))  # type: ignore[index]
+            nn.init.constant_(bias[: self.classes], math.log(5 / self.classes / (640 / stride) ** 2))
 
     def pyramid(self, x: Tensor) -> tuple[Tensor, Tensor, Tensor]:
         """`[N, 3, H, W]` to maps `[N, WIDTH, H / stride, W / stride]` at strides 8, 16 and 32."""
