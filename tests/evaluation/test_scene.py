@@ -4,7 +4,7 @@ import cv2
 import numpy as np
 import pytest
 
-from dffcli.evaluation.scene import Scene, standard_scene
+from dffcli.evaluation.scene import Scene, standard_scene, varied_scene
 from dffcli.evaluation.scene_files import HIDDEN, coco_video, flo_bytes, write_clip, write_truth
 from dffcli.video.reader import open_source
 
@@ -101,3 +101,23 @@ def test_the_boxes_are_a_coco_video(scene: Scene) -> None:
     assert len(content["images"]) == scene.frames
     first = content["annotations"][0]
     assert {"image_id", "category_id", "instance_id", "bbox"} <= first.keys()
+
+
+def test_every_seed_is_a_street_of_its_own() -> None:
+    one, again, other = (varied_scene(seed=seed, size=(96, 160), frames=6) for seed in (1, 1, 2))
+    assert np.array_equal(one.image(3), again.image(3))
+    assert not np.array_equal(one.image(3), other.image(3))
+    moved = [np.abs(scene.flow(0, 5)[0]).mean() for scene in (one, other)]
+    assert min(moved) > 0.5
+    assert abs(moved[0] - moved[1]) > 0.1
+
+
+def test_a_varied_street_moves_as_its_flow_says() -> None:
+    for seed in range(4):
+        scene = varied_scene(seed=seed, size=(96, 160), frames=6)
+        displacement, seen = scene.flow(1, 4)
+        carried = read_at(scene.image(1), displacement, cv2.INTER_LINEAR)
+        error = np.abs(carried.astype(int) - scene.image(4))[seen].mean()
+        held = np.abs(scene.image(1).astype(int) - scene.image(4))[seen].mean()
+        assert error < 6
+        assert error < 0.6 * held

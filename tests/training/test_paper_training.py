@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from fractions import Fraction
 from pathlib import Path
 
 import cv2
@@ -12,11 +13,15 @@ import torch
 
 from dffcli.categories import IMAGENET_VID
 from dffcli.cli import main
+from dffcli.core.types import Frame
 from dffcli.errors import DataError, ModelError, WeightsError
 from dffcli.evaluation.detection_data import BoxLabels, DetectionData, LabelledFrame, LabelledSequence
 from dffcli.evaluation.segment_data import LabelledPicture, as_video
 from dffcli.models.paper import build as paper_build
+from dffcli.models.paper.catalog import PaperNetwork
+from dffcli.models.paper.deeplab import DeeplabNetwork
 from dffcli.models.paper.prepare import MSRA_MEAN, InputRule
+from dffcli.models.paper.rfcn import RfcnNetwork
 from dffcli.models.registry import build_model
 from dffcli.training.fit import FitSettings, fit, learning_rate_at
 from dffcli.training.paper_detect import PaperDetectObjective, PaperDetectSettings
@@ -97,6 +102,25 @@ def test_the_detector_learns_and_what_the_release_fixes_stays(video: DetectionDa
     assert set(result.measures) == {"square AP50"}
 
 
+def test_without_a_trained_start_nothing_is_fixed_but_the_statistics(video: DetectionData) -> None:
+    objective = detect_objective(video, fixes_start=False)
+    fixed = [name for name, parameter in objective.module.named_parameters() if not parameter.requires_grad]
+    assert fixed == ["flow.scale.bias"]
+
+
+def test_a_start_for_other_classes_keeps_all_but_the_layer_that_tells_them_apart(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(paper_build, "build_network", tiny_rfcn_for)
+    old = tiny_rfcn(classes=4)
+    torch.nn.init.normal_(old.reduce.weight)
+    torch.save(old.state_dict(), tmp_path / "four.pth")
+    network = paper_build.new_network("dff-rfcn-resnet101", classes=2, starts=[tmp_path / "four.pth"])
+    assert isinstance(network, RfcnNetwork)
+    assert network.class_maps.out_channels == 3 * 49
+    torch.testing.assert_close(network.reduce.weight, old.reduce.weight)
+
+
 def test_stills_teach_the_flow_network_nothing_and_pairs_do() -> None:
     network = tiny_rfcn().requires_grad_(True)
     assert network.flow is not None
@@ -164,10 +188,18 @@ def test_the_rate_drops_to_a_tenth_where_it_should() -> None:
     assert [round(learning_rate_at(step, settings), 3) for step in (0, 199, 200, 269, 270)] == [1, 1, 0.1, 0.1, 0.01]
 
 
+def tiny_deeplab_for(_network: PaperNetwork, *, classes: int | None = None) -> DeeplabNetwork:
+    return tiny_deeplab(classes=classes or 19).requires_grad_(True)
+
+
+def tiny_rfcn_for(_network: PaperNetwork, *, classes: int | None = None) -> RfcnNetwork:
+    return tiny_rfcn(classes=classes or 30).requires_grad_(True)
+
+
 def test_a_network_trained_from_the_command_line_can_be_run(
     masks: list[LabelledPicture], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(paper_build, "build_network", lambda _network: tiny_deeplab(classes=19).requires_grad_(True))
+    monkeypatch.setattr(paper_build, "build_network", tiny_deeplab_for)
     images, labels = tmp_path / "images", tmp_path / "labels"
     images.mkdir()
     labels.mkdir()
@@ -177,20 +209,24 @@ def test_a_network_trained_from_the_command_line_can_be_run(
     source = f"folder:{images}:{labels},video=yes"
     arguments = ["train", "deeplab", str(tmp_path / "run"), "--data", source, "--steps", "2", "--pairs", "1", "-q"]
     arguments += ["--short-side", "96", "--long-side", "128", "--crop", "96x96"]
+    arguments += ["--classes", "ground,square"]
     assert main(arguments) == 0
     built = build_model("dff-deeplab-resnet101", weights=tmp_path / "run" / "network.safetensors")
     assert not built.is_random
     assert built.flow is not None
+    assert [category.name for category in built.model.categories] == ["ground", "square"]
+    frame = Frame(0, np.zeros((*SIZE, 3), np.uint8), Fraction(0))
+    assert built.model.prepare(frame).content_size == (96, 125)  # the sizes it was trained on
 
 
 def test_the_detector_trains_from_the_command_line_on_a_labelled_video(
-    video: DetectionData, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    video: DetectionData, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    monkeypatch.setattr(paper_build, "build_network", lambda _network: tiny_rfcn(classes=30).requires_grad_(True))
+    monkeypatch.setattr(paper_build, "build_network", tiny_rfcn_for)
     frames = video.sequences[0].frames
     left, top, right, bottom = 20, 30, 120, 130
     content = {
-        "categories": [{"id": 1, "name": "car"}],
+        "categories": [{"id": 1, "name": "boat"}],
         "videos": [{"id": 1, "name": "square"}],
         "images": [
             {"id": i, "video_id": 1, "frame_id": i, "file_name": str(frame.path)} for i, frame in enumerate(frames)
@@ -203,17 +239,22 @@ def test_the_detector_trains_from_the_command_line_on_a_labelled_video(
     (tmp_path / "video.json").write_text(json.dumps(content))
     arguments = ["train", "rfcn", str(tmp_path / "run"), "--data", str(tmp_path / "video.json"), "--steps", "1"]
     arguments += ["--pairs", "1", "--short-side", "160", "--long-side", "240"]
-    assert main(arguments) == 0
+    assert main(arguments) == 1  # ImageNet VID has watercraft
+    assert "the data has boat: choose with --classes" in " ".join(capsys.readouterr().err.split())
+    assert main([*arguments, "--classes", "boat"]) == 0
     trained = tmp_path / "run" / "network.safetensors"
-    assert build_model("dff-rfcn-resnet101", weights=trained).flow is not None
+    built = build_model("dff-rfcn-resnet101", weights=trained)
+    assert built.flow is not None
+    assert [category.name for category in built.model.categories] == ["boat"]
     network = paper_build.new_network("dff-rfcn-resnet101", starts=[trained], seed=3)
     again = paper_build.new_network("dff-rfcn-resnet101", starts=[trained], seed=4)
     torch.testing.assert_close(network.reduce.weight, again.reduce.weight)
 
 
 def test_a_start_of_another_shape_is_refused(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(paper_build, "build_network", lambda _network: tiny_rfcn(classes=30))
-    torch.save(tiny_rfcn(classes=4).state_dict(), tmp_path / "other.pth")
+    monkeypatch.setattr(paper_build, "build_network", tiny_rfcn_for)
+    state = tiny_rfcn(classes=30).state_dict()
+    torch.save({**state, "reduce.bias": torch.zeros(3)}, tmp_path / "other.pth")
     with pytest.raises(WeightsError, match="of another shape"):
         paper_build.new_network("dff-rfcn-resnet101", starts=[tmp_path / "other.pth"])
     with pytest.raises(ModelError):

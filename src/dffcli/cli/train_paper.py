@@ -9,8 +9,10 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from dffcli.cli import train_options as options
+from dffcli.cli.train_detect import SOURCE_HELP, choose_categories
 
 if TYPE_CHECKING:
+    from dffcli.models.paper.checkpoints import TrainedFacts
     from dffcli.models.paper.prepare import InputRule
     from dffcli.training.fit import FitSettings
     from dffcli.training.objective import Objective
@@ -53,18 +55,26 @@ def register(app: typer.Typer) -> None:
 def train_rfcn(
     run: options.RunFolder,
     data: Annotated[
-        list[Path],
+        list[str],
         typer.Option(
             "--data",
-            exists=True,
-            metavar="PATH",
+            metavar="SOURCE",
             rich_help_panel=DATA,
-            help="ImageNet VID or DET, CocoVID, MOT or YOLO; may be repeated. Stills teach N_feat and N_task only.",
+            help=f"{SOURCE_HELP} May be repeated, and may be followed by ',only=A*|B*', ',without=C*' (names) and "
+            "',names=coco|FILE' (YOLO's classes). Stills teach N_feat and N_task only.",
         ),
     ],
     validate: Annotated[
-        list[Path] | None,
-        typer.Option(exists=True, metavar="PATH", rich_help_panel=DATA, help="What to measure on."),
+        list[str] | None,
+        typer.Option(metavar="SOURCE", rich_help_panel=DATA, help="What to measure on; written like --data."),
+    ] = None,
+    classes: Annotated[
+        str | None,
+        typer.Option(
+            metavar="A,B,...",
+            rich_help_panel=DATA,
+            help="What to find, by the names in the data, or a known set. ImageNet VID's 30 if not given.",
+        ),
     ] = None,
     model: Model = "dff-rfcn-resnet101",
     init: Init = None,
@@ -82,26 +92,33 @@ def train_rfcn(
     export: options.Export = None,
     quiet: options.QuietOption = False,
 ) -> None:
-    """Train the paper's detector, its flow network and its scale field together, as the released code does."""
+    """Train the paper's detector, its flow network and its scale field together, as the released code does.
+
+    Without --init nothing is fixed: what the released code fixes comes from a trained start.
+    """
     from dffcli.categories import IMAGENET_VID
-    from dffcli.evaluation.detection_readers import read_detection_data
+    from dffcli.evaluation.detection_source import parse_detection_source
     from dffcli.models.paper.build import new_network
+    from dffcli.models.paper.checkpoints import TrainedFacts
     from dffcli.models.paper.prepare import VID
     from dffcli.models.paper.rfcn import RfcnNetwork
     from dffcli.training.paper_detect import PaperDetectObjective, PaperDetectSettings
 
-    network = new_network(model, starts=init or [], seed=seed)
+    read = [parse_detection_source(text).read() for text in data]
+    categories = IMAGENET_VID if classes is None else choose_categories(classes, read[0])
+    network = new_network(model, classes=len(categories), starts=init or [], seed=seed)
     if not isinstance(network, RfcnNetwork):
         raise typer.BadParameter(f"expected a network of the kind dff-rfcn-*, got {model}")
     objective = PaperDetectObjective(
         network,
-        categories=IMAGENET_VID,
-        data=[read_detection_data(path) for path in data],
-        validation={path.name: read_detection_data(path) for path in validate or []},
-        settings=PaperDetectSettings(pairs, max_offset, sized(VID, short_side, long_side)),
+        categories=categories,
+        data=read,
+        validation={source.name: source.read() for source in map(parse_detection_source, validate or [])},
+        settings=PaperDetectSettings(pairs, max_offset, sized(VID, short_side, long_side), fixes_start=bool(init)),
     )
     settings = released_settings(steps, learning_rate=learning_rate, drop=drop, every=validate_every, seed=seed)
-    _fit(objective, settings, run, model=model, device=device, resume=resume, export=export, quiet=quiet)
+    facts = TrainedFacts(categories, short_side, long_side)
+    _fit(objective, settings, run, model=model, facts=facts, device=device, resume=resume, export=export, quiet=quiet)
 
 
 def train_deeplab(
@@ -118,6 +135,14 @@ def train_deeplab(
     validate: Annotated[
         list[str] | None, typer.Option(metavar="SOURCE", rich_help_panel=DATA, help="What to measure on.")
     ] = None,
+    classes: Annotated[
+        str,
+        typer.Option(
+            metavar="A,B,...",
+            rich_help_panel=DATA,
+            help="Names of the ids 0, 1, ... in the masks (greater ids are ignored), or camvid, cityscapes, voc.",
+        ),
+    ] = "cityscapes",
     model: Model = "dff-deeplab-resnet101",
     init: Init = None,
     max_offset: Offset = 4,
@@ -137,28 +162,40 @@ def train_deeplab(
     export: options.Export = None,
     quiet: options.QuietOption = False,
 ) -> None:
-    """Train the paper's segmenter, its flow network and its scale field together."""
+    """Train the paper's segmenter, its flow network and its scale field together.
+
+    Without --init nothing is fixed: what the released code fixes comes from a trained start.
+    """
     from dffcli.evaluation.segment_source import parse_source
     from dffcli.models.paper.build import new_network
+    from dffcli.models.paper.checkpoints import TrainedFacts
     from dffcli.models.paper.deeplab import DeeplabNetwork
     from dffcli.models.paper.prepare import CITYSCAPES
     from dffcli.training.paper_segment import PaperSegmentObjective, PaperSegmentSettings
 
-    network = new_network(model, starts=init or [], seed=seed)
+    categories = options.parse_categories(classes)
+    network = new_network(model, classes=len(categories), starts=init or [], seed=seed)
     if not isinstance(network, DeeplabNetwork):
         raise typer.BadParameter(f"expected a network of the kind dff-deeplab-*, got {model}")
+    settings = PaperSegmentSettings(
+        network.classes,
+        pairs,
+        max_offset,
+        sized(CITYSCAPES, short_side, long_side),
+        options.parse_size(crop),
+        fixes_start=bool(init),
+    )
     objective = PaperSegmentObjective(
         network,
         pictures=[one for text in data for one in parse_source(text).pictures(max_offset=max_offset)],
         validation={
             source.name: source.pictures(max_offset=max_offset) for source in map(parse_source, validate or [])
         },
-        settings=PaperSegmentSettings(
-            network.classes, pairs, max_offset, sized(CITYSCAPES, short_side, long_side), options.parse_size(crop)
-        ),
+        settings=settings,
     )
-    settings = released_settings(steps, learning_rate=learning_rate, drop=drop, every=validate_every, seed=seed)
-    _fit(objective, settings, run, model=model, device=device, resume=resume, export=export, quiet=quiet)
+    how = released_settings(steps, learning_rate=learning_rate, drop=drop, every=validate_every, seed=seed)
+    facts = TrainedFacts(categories, short_side, long_side)
+    _fit(objective, how, run, model=model, facts=facts, device=device, resume=resume, export=export, quiet=quiet)
 
 
 def sized(rule: InputRule, short_side: int, long_side: int) -> InputRule:
@@ -193,6 +230,7 @@ def _fit(
     run: Path,
     *,
     model: str,
+    facts: TrainedFacts,
     device: str,
     resume: bool,
     export: Path | None,
@@ -212,6 +250,6 @@ def _fit(
             on_step=on_step,
         )
     target = export or run / "network.safetensors"
-    save_trained(result.module, target, model=model, steps=result.step)
+    save_trained(result.module, target, model=model, steps=result.step, facts=facts)
     if not quiet:
         typer.echo(f"{target}: the network after {result.step} steps, for --model {model} --weights {target}")

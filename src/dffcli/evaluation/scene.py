@@ -265,3 +265,40 @@ def _street(rng: np.random.Generator, start: int, end: int, size: tuple[int, int
             thing(first + 5, "car", CAR, (104, 220), (-420, 150), velocity=(6.0, 0.0)),
         ),
     )
+
+
+def varied_scene(*, seed: int, size: tuple[int, int] = SIZE, frames: int = 20) -> Scene:
+    """One shot of a street of its own: camera, number of objects, sizes, textures and motion all follow the seed.
+
+    Args:
+        seed: decides everything.
+        size: of the pictures; all distances grow with it.
+        frames: how many.
+    """
+    rng = np.random.default_rng((seed, 2))
+    h, w = size
+    unit = h / 360  # all distances below are for a picture 360 pixels high
+    half_wide = w / unit / 2
+    layers = [Layer("", 0, backdrop(rng, (round(2.2 * h), round(3.2 * w))), (0.0, 0.0))]
+    count = int(rng.integers(3, 9))
+    for number, depth in enumerate(np.sort(rng.uniform(0, 1, count)), 1):  # 0 is far, 1 near: low and large
+        is_car = rng.random() < 0.5
+        tall = (rng.uniform(60, 80) if is_car else rng.uniform(70, 95)) * (0.6 + 1.2 * depth)
+        shape = (round(tall * unit), round(tall * unit * (2.1 if is_car else 0.4)))
+        at = (rng.uniform(-1.1, 1.1) * half_wide * unit, (50 + 95 * depth - tall / 4) * unit)
+        speed = rng.uniform(-7, 7) if is_car else rng.uniform(-3, 3)
+        layers.append(
+            Layer(
+                "car" if is_car else "person",
+                number,
+                figure(rng, shape, label=CAR if is_car else PEDESTRIAN),
+                at,
+                (speed * unit, rng.uniform(-0.3, 0.3) * unit),
+                spin=rng.uniform(-0.004, 0.004),
+                sway=0.0 if is_car else rng.uniform(0, 4) * unit,
+            )
+        )
+    pan = (rng.uniform(-5, 5) * unit, rng.uniform(-0.6, 0.6) * unit)
+    start = (-pan[0] * frames / 2, -pan[1] * frames / 2)  # the middle of the way is the middle of the world
+    camera = Camera(start, pan, zoom=rng.uniform(-0.008, 0.008))
+    return Scene((Shot(0, frames, camera, tuple(layers)),), size)

@@ -96,7 +96,7 @@ def load_network(path: Path, *, kinds: tuple[str, ...]) -> NetworkFile:
     if not path.is_file():
         raise WeightsError(f"{path}: no such file")
     try:
-        metadata = _metadata(path)
+        metadata = read_metadata(path)
         tensors = load_file(path)
     except (SafetensorError, OSError, ValueError) as error:
         raise WeightsError(f"{path}: not a readable .safetensors file") from error
@@ -108,10 +108,19 @@ def load_network(path: Path, *, kinds: tuple[str, ...]) -> NetworkFile:
     return NetworkFile(metadata["kind"], json.loads(metadata["description"]), full)
 
 
-def _metadata(path: Path) -> dict[str, str]:
+def read_metadata(path: Path) -> dict[str, str]:
+    """What a safetensors file says beside its tensors.
+
+    Raises:
+        OSError: it cannot be read.
+        ValueError: it is not such a file.
+    """
     with path.open("rb") as file:
         (length,) = struct.unpack("<Q", file.read(8).ljust(8, b"\xff"))
         if length > HEADER_LIMIT:
             raise ValueError("header too long")
         header = json.loads(file.read(length))
-    return dict(header.get("__metadata__", {}))
+    metadata = header.get("__metadata__", {}) if isinstance(header, dict) else None
+    if not isinstance(metadata, dict):
+        raise ValueError("no header")
+    return metadata

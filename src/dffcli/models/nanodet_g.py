@@ -31,41 +31,43 @@ class JoinedShape:
     depths: tuple[int, int, int, int] = (1, 2, 2, 3)
 
 
-def _convolution(inputs: int, outputs: int, *, stride: int = 1) -> nn.Conv2d:
-    return nn.Conv2d(inputs, outputs, 3, stride=stride, padding=1)
+def convolution(inputs: int, outputs: int, *, kernel: int = 3, stride: int = 1) -> nn.Conv2d:
+    """A convolution whose output is as large as its input, divided by the stride."""
+    return nn.Conv2d(inputs, outputs, kernel, stride, padding=kernel // 2)
 
 
-def _activate(x: Tensor) -> Tensor:
+def activate(x: Tensor) -> Tensor:
+    """The rectifier after every 3x3 convolution; `x` is overwritten."""
     return F.leaky_relu(x, LEAK, inplace=True)
 
 
-class JoinedBlock(nn.Module):
+class Block(nn.Module):
     """Two 3x3 convolutions of half the width, one after the other; the output holds both."""
 
     def __init__(self, width: int) -> None:
         super().__init__()
-        self.a = _convolution(width, width // 2)
-        self.b = _convolution(width // 2, width // 2)
+        self.a = convolution(width, width // 2)
+        self.b = convolution(width // 2, width // 2)
 
     def forward(self, x: Tensor) -> Tensor:
         """`[N, width, h, w]` to the same."""
-        a = _activate(self.a(x))
-        return torch.cat([_activate(self.b(a)), a], 1)
+        a = activate(self.a(x))
+        return torch.cat([activate(self.b(a)), a], 1)
 
 
-class JoinedStage(nn.Module):
-    """A convolution, then blocks and another convolution beside it; the output holds both: twice the width."""
+class Stage(nn.Module):
+    """Blocks in a row beside the way round them (a cross-stage partial network, arXiv 1911.11929)."""
 
     def __init__(self, inputs: int, width: int, *, depth: int, stride: int) -> None:
         super().__init__()
-        self.inp = _convolution(inputs, width, stride=stride)
-        self.blocks = nn.Sequential(*(JoinedBlock(width) for _ in range(depth)))
-        self.out = _convolution(width, width)
+        self.inp = convolution(inputs, width, stride=stride)
+        self.blocks = nn.Sequential(*(Block(width) for _ in range(depth)))
+        self.out = convolution(width, width)
 
     def forward(self, x: Tensor) -> Tensor:
         """`[N, inputs, h, w]` to `[N, 2 * width, h / stride, w / stride]`, rounded up."""
-        x = _activate(self.inp(x))
-        return torch.cat([_activate(self.out(self.blocks(x))), x], 1)
+        x = activate(self.inp(x))
+        return torch.cat([activate(self.out(self.blocks(x))), x], 1)
 
 
 class NanoDetBackbone(nn.Module):
@@ -74,11 +76,11 @@ class NanoDetBackbone(nn.Module):
     def __init__(self, shape: JoinedShape | None = None) -> None:
         super().__init__()
         self.shape = shape or JoinedShape()
-        self.stem = _convolution(3, self.shape.stem, stride=2)
+        self.stem = convolution(3, self.shape.stem, stride=2)
         self.stages = nn.ModuleList()
         inputs = self.shape.stem
         for index, (width, depth) in enumerate(zip(self.shape.widths, self.shape.depths, strict=True)):
-            self.stages.append(JoinedStage(inputs, width, depth=depth, stride=1 if index == 0 else 2))
+            self.stages.append(Stage(inputs, width, depth=depth, stride=1 if index == 0 else 2))
             inputs = 2 * width
 
     @property
@@ -88,16 +90,9 @@ class NanoDetBackbone(nn.Module):
 
     def forward(self, x: Tensor) -> tuple[Tensor, Tensor, Tensor, Tensor]:
         """`[N, 3, H, W]` to four maps `[N, widths[i], H / stride, W / stride]` (rounded up), strides 4 to 32."""
-        x = F.max_pool2d(_activate(self.stem(x)), 3, stride=2, padding=1)
+        x = F.max_pool2d(activate(self.stem(x)), 3, stride=2, padding=1)
         maps: list[Tensor] = []
         for stage in self.stages:
             x = stage(x)
             maps.append(x)
         return cast(tuple[Tensor, Tensor, Tensor, Tensor], tuple(maps))
-
-
-def backbone_weights(published: dict[str, Tensor]) -> dict[str, Tensor]:
-    """The backbone's part of the published detector's weights, which take BGR, for this one, which takes RGB."""
-    kept = {name: value.float() for name, value in published.items() if name.split(".")[0] in ("stem", "stages")}
-    kept["stem.weight"] = kept["stem.weight"].flip(1)  # blue, green, red to red, green, blue
-    return kept

@@ -40,11 +40,13 @@ class PaperDetectSettings:
         pairs: a step; the released training has one on each of its GPUs.
         max_offset: frames that the key lies before the labelled frame at most.
         rule: size and mean of the input.
+        fixes_start: whether what the released training fixes is fixed; it has to come from a trained start.
     """
 
     pairs: int = 1
     max_offset: int = MAX_OFFSET
     rule: InputRule = VID
+    fixes_start: bool = True
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,7 +64,7 @@ class PaperDetectObjective:
     """R-FCN, FlowNet and the scale field, trained end to end as the released code does.
 
     Args:
-        module: the network; what the released training fixes is fixed here.
+        module: the network; what the released training fixes is fixed here, unless it starts from nothing.
         categories: what its classes mean, in their order; labels are matched to them by name.
         data: videos and stills; a sequence of one frame is a still.
         settings: what a step is.
@@ -81,7 +83,7 @@ class PaperDetectObjective:
         settings: PaperDetectSettings,
         validation: dict[str, DetectionData] | None = None,
     ) -> None:
-        freeze_as_released(module)
+        freeze_as_released(module, fixes_start=settings.fixes_start)
         self._module = module
         self.categories = tuple(categories)
         self.settings = settings
@@ -93,7 +95,12 @@ class PaperDetectObjective:
             for example in _examples(sequence, max_offset=settings.max_offset)
         ]
         if not self._examples:
-            raise DataError("nothing to learn from: no labelled frame has an object of the network's categories")
+            wanted = ", ".join(category.name for category in self.categories)
+            found = ", ".join(dict.fromkeys(name for one in data for _, name in one.categories))
+            raise DataError(
+                f"nothing to learn from: no labelled frame has an object of the network's categories ({wanted}); "
+                f"the data has {found or 'none'}: choose with --classes"
+            )
         shares = np.array([example.share for example in self._examples])
         self._shares = shares / shares.sum()
 

@@ -80,12 +80,17 @@ def flow_picture(values: Tensor) -> Tensor:
     return (values * std + mean) / 255 - less
 
 
-def freeze_as_released(network: nn.Module) -> None:
-    """Fix what the released training fixes: the first two stages of the ResNet, and the scale field's bias at 1."""
+def freeze_as_released(network: nn.Module, *, fixes_start: bool = True) -> None:
+    """Fix what the released training fixes: the first two stages of the ResNet, and the scale field's bias at 1.
+
+    Args:
+        network: one of the paper's.
+        fixes_start: False where the ResNet was not trained before: random stages are not worth keeping.
+    """
     backbone = network.backbone
     for part in (backbone.conv1, backbone.bn1, backbone.layer1):  # type: ignore[union-attr]
         for parameter in part.parameters():  # type: ignore[union-attr]
-            parameter.requires_grad_(False)
+            parameter.requires_grad_(not fixes_start)
     flow = network.flow
     if isinstance(flow, FeatureFlow) and flow.scale.bias is not None:
         flow.scale.bias.requires_grad_(False)

@@ -35,6 +35,7 @@ class PaperSegmentSettings:
         max_offset: frames that the key lies before the labelled frame at most.
         rule: size and mean of the input.
         crop: `(height, width)` of the part of the input that is learned from.
+        fixes_start: whether what the released training fixes is fixed; it has to come from a trained start.
     """
 
     classes: int = 19
@@ -42,6 +43,7 @@ class PaperSegmentSettings:
     max_offset: int = MAX_OFFSET
     rule: InputRule = CITYSCAPES
     crop: tuple[int, int] = (768, 1024)
+    fixes_start: bool = True
 
 
 class PaperSegmentObjective:
@@ -67,7 +69,7 @@ class PaperSegmentObjective:
     ) -> None:
         if not pictures:
             raise DataError("nothing to learn from: no labelled picture")
-        freeze_as_released(module)
+        freeze_as_released(module, fixes_start=settings.fixes_start)
         self._module = module
         self._pictures = list(pictures)
         self.settings = settings

@@ -14,51 +14,11 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
+from dffcli.models.nanodet_g import NanoDetBackbone, activate, convolution
+
 STRIDES = (8, 16, 32)  # input pixels between two cells of a grid
 BINS = 11  # an ltrb distance is a distribution over 0, 1 ... BINS - 1 strides
-STAGES = ((32, 1, 1), (64, 2, 2), (128, 2, 2), (256, 3, 2))  # width, blocks and stride of each stage
-STEM_WIDTH = 32
 WIDTH = 128  # channels of the pyramid
-SLOPE = 0.1  # of the leaky rectifier below zero
-
-
-def activate(x: Tensor) -> Tensor:
-    """The rectifier after every 3x3 convolution."""
-    return F.leaky_relu(x, SLOPE)
-
-
-def convolution(inputs: int, outputs: int, *, kernel: int = 3, stride: int = 1) -> nn.Conv2d:
-    """A convolution whose output is as large as its input, divided by the stride."""
-    return nn.Conv2d(inputs, outputs, kernel, stride, padding=kernel // 2)
-
-
-class Block(nn.Module):
-    """Two convolutions of half the width, one after the other; both results are the output."""
-
-    def __init__(self, width: int) -> None:
-        super().__init__()
-        self.a = convolution(width, width // 2)
-        self.b = convolution(width // 2, width // 2)
-
-    def forward(self, x: Tensor) -> Tensor:
-        """`[N, width, h, w]` to the same shape."""
-        a = activate(self.a(x))
-        return torch.cat((activate(self.b(a)), a), 1)
-
-
-class Stage(nn.Module):
-    """Blocks in a row beside the way round them (a cross-stage partial network, arXiv 1911.11929)."""
-
-    def __init__(self, inputs: int, width: int, *, blocks: int, stride: int) -> None:
-        super().__init__()
-        self.inp = convolution(inputs, width, stride=stride)
-        self.blocks = nn.Sequential(*(Block(width) for _ in range(blocks)))
-        self.out = convolution(width, width)
-
-    def forward(self, x: Tensor) -> Tensor:
-        """`[N, inputs, H, W]` to `[N, 2 * width, H / stride, W / stride]`."""
-        x = activate(self.inp(x))
-        return torch.cat((activate(self.out(self.blocks(x))), x), 1)
 
 
 class CocoDetector(nn.Module):
@@ -71,13 +31,9 @@ class CocoDetector(nn.Module):
     def __init__(self, *, classes: int = 80) -> None:
         super().__init__()
         self.classes = classes
-        self.stem = convolution(3, STEM_WIDTH, stride=2)
-        stages, inputs = [], STEM_WIDTH
-        for width, blocks, stride in STAGES:
-            stages.append(Stage(inputs, width, blocks=blocks, stride=stride))
-            inputs = 2 * width
-        self.stages = nn.ModuleList(stages)
-        self.lateral = nn.ModuleList(convolution(2 * width, WIDTH, kernel=1) for width, _, _ in STAGES[1:])
+        backbone = NanoDetBackbone()
+        self.stem, self.stages = backbone.stem, backbone.stages
+        self.lateral = nn.ModuleList(convolution(width, WIDTH, kernel=1) for width in backbone.widths[1:])
         self.tower = nn.ModuleList(convolution(WIDTH, WIDTH) for _ in STRIDES)
         self.pred = nn.ModuleList(convolution(WIDTH, classes + 4 * BINS, kernel=1) for _ in STRIDES)
         self._begin()

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
 
 import torch
@@ -15,9 +16,11 @@ from dffcli.models.folding import fold_batch_norms
 from dffcli.models.paper.catalog import NETWORKS, FlowName, PaperNetwork
 from dffcli.models.paper.checkpoints import (
     COUNTERS,
+    TrainedFacts,
     load_parameters,
     match_parameters,
     read_parameters,
+    trained_facts,
 )
 from dffcli.models.paper.deeplab import DeeplabNetwork
 from dffcli.models.paper.faster_rcnn import FasterRcnnNetwork
@@ -30,6 +33,7 @@ from dffcli.models.paper.models import (
     PlainFlowEstimator,
     RfcnModel,
 )
+from dffcli.models.paper.prepare import CITYSCAPES, VID
 from dffcli.models.paper.resnet import BLOCKS, ResNet, StrideOn
 from dffcli.models.paper.rfcn import RfcnNetwork
 from dffcli.models.registry import BuiltModel, Weights, find_entry
@@ -51,39 +55,44 @@ HEADS = (
     "rpn_conv",
 )
 
+CLASS_LAYERS = ("class_maps.", "score.")
+"""What depends on the number of classes, in the two networks that `dff train` trains."""
+
 PaperModule = RfcnNetwork | FasterRcnnNetwork | DeeplabNetwork
 
 
-def build_flow_network(name: FlowName) -> FeatureFlow | PlainFlow:
-    """A flow network with torch's initial values."""
+def build_flow_network(name: FlowName, *, channels: int = 1024) -> FeatureFlow | PlainFlow:
+    """A flow network with torch's initial values, its scale field for features of so many channels."""
     match name:
         case "flownet-simple":
             return PlainFlow()
         case "flownet-s":
-            return _feature_flow(Encoder(64), 64)
+            return _feature_flow(Encoder(64), 64, channels)
         case "flownet-half":
-            return _feature_flow(Encoder(32), 32)
+            return _feature_flow(Encoder(32), 32, channels)
+        case "flownet-quarter":
+            return _feature_flow(Encoder(16), 16, channels)
         case "flownet-inception":
-            return _feature_flow(InceptionEncoder(64), 16)
+            return _feature_flow(InceptionEncoder(64), 16, channels)
 
 
-def _feature_flow(encoder: Encoder | InceptionEncoder, width: int) -> FeatureFlow:
-    return FeatureFlow(encoder, Decoder(encoder.channels, width=width))
+def _feature_flow(encoder: Encoder | InceptionEncoder, width: int, channels: int) -> FeatureFlow:
+    return FeatureFlow(encoder, Decoder(encoder.channels, width=width), feature_channels=channels)
 
 
-def build_network(network: PaperNetwork) -> PaperModule:
-    """A network with torch's initial values, in evaluation mode."""
+def build_network(network: PaperNetwork, *, classes: int | None = None) -> PaperModule:
+    """A network with torch's initial values, in evaluation mode; for its data set's classes unless told otherwise."""
     stride_on: StrideOn = "3x3" if network.kind == "faster-rcnn" else "1x1"
-    backbone = ResNet(BLOCKS[network.depth], stride_on=stride_on)
-    flow = None if network.flow is None else build_flow_network(network.flow)
+    backbone = ResNet(BLOCKS[network.depth], width=network.width, stride_on=stride_on)
+    flow = None if network.flow is None else build_flow_network(network.flow, channels=network.channels)
     module: PaperModule
     match network.kind:
         case "rfcn":
-            module = RfcnNetwork(backbone, flow)
+            module = RfcnNetwork(backbone, flow, classes=classes or 30, channels=network.channels)
         case "faster-rcnn":
             module = FasterRcnnNetwork(backbone, flow)
         case "deeplab":
-            module = DeeplabNetwork(backbone, flow)
+            module = DeeplabNetwork(backbone, flow, classes=classes or 19, channels=network.channels)
     return module.eval()
 
 
@@ -118,11 +127,14 @@ def initialise(module: nn.Module, *, seed: int) -> None:
             nn.init.ones_(flow.scale.bias)
 
 
-def new_network(name: str, *, starts: Sequence[Path] = (), seed: int = 0) -> PaperModule:
+def new_network(name: str, *, classes: int | None = None, starts: Sequence[Path] = (), seed: int = 0) -> PaperModule:
     """A network to be trained, from random values and, where files are given, from what they hold.
+
+    A start for another number of classes gives everything but the layer that tells them apart.
 
     Args:
         name: one of `NETWORKS`.
+        classes: how many it is to tell apart; its data set's if not given.
         starts: files of any origin, whole or in part; where two have the same parameter, the later one counts.
         seed: of the random values.
 
@@ -133,10 +145,10 @@ def new_network(name: str, *, starts: Sequence[Path] = (), seed: int = 0) -> Pap
     if name not in NETWORKS:
         find_entry(name)
         raise ModelError(f"{name}: expected one of {', '.join(NETWORKS)}")
-    module = build_network(NETWORKS[name])
+    module = build_network(NETWORKS[name], classes=classes)
     initialise(module, seed=seed)
     for path in starts:
-        found = match_parameters(module, read_parameters(path))
+        found = match_parameters(module, read_parameters(path), resized=CLASS_LAYERS)
         if found.misshaped or not any(not key.endswith(COUNTERS) for key in found.state):
             raise WeightsError(f"{path}: cannot start {name}: {found.complaint()}")
         check_finite(found.state, source=str(path))
@@ -151,25 +163,48 @@ def build(name: str, *, weights: Weights, device: str) -> BuiltModel:
         WeightsError: its weights are not here, broken, or another network's.
     """
     network = NETWORKS[name]
+    path = None if weights == "random" else default_file(name) if weights == "default" else weights
+    facts = None if path is None else trained_facts(path)
     with torch.device("meta"):
-        module = build_network(network)
-    if weights == "random":
+        module = build_network(network, classes=None if facts is None else len(facts.categories))
+    if path is None:
         module.to_empty(device="cpu")
         initialise(module, seed=RANDOM_SEED)
         description = "random"
     else:
-        path = default_file(name) if weights == "default" else weights
         load_parameters(module, path, name=name)
         description = f"{path.name}, sha256 {file_digest(path)[:12]}..."
     module.requires_grad_(False)
     module.eval()
-    return wrap(name, module, device=device, weights_description=description, is_random=weights == "random")
+    return wrap(
+        name, module, device=device, weights_description=description, is_random=weights == "random", facts=facts
+    )
 
 
-def wrap(name: str, module: PaperModule, *, device: str, weights_description: str, is_random: bool) -> BuiltModel:
-    """A filled network as the engine sees it; its batch norms are folded."""
+def wrap(
+    name: str,
+    module: PaperModule,
+    *,
+    device: str,
+    weights_description: str,
+    is_random: bool,
+    facts: TrainedFacts | None = None,
+) -> BuiltModel:
+    """A filled network as the engine sees it; its batch norms are folded.
+
+    Args:
+        name: one of `NETWORKS`.
+        module: filled.
+        device: where it runs.
+        weights_description: for reports.
+        is_random: whether the weights are.
+        facts: what the file of a network that dff trained says of it; its data set's classes and sizes if not given.
+    """
     network = NETWORKS[name]
-    categories = CATEGORY_SETS[find_entry(name).category_set]
+    categories = CATEGORY_SETS[find_entry(name).category_set] if facts is None else facts.categories
+    rule = CITYSCAPES if network.kind == "deeplab" else VID
+    if facts is not None:
+        rule = replace(rule, short_side=facts.short_side, long_side=facts.long_side)
     fold_batch_norms(module)
     module.to(device)
     for part in (module.backbone, module.reduce):  # a seventh faster on a CPU; the flow network gains nothing
@@ -182,11 +217,11 @@ def wrap(name: str, module: PaperModule, *, device: str, weights_description: st
     model: RfcnModel | FasterRcnnModel | DeeplabModel
     match module:
         case RfcnNetwork():
-            model = RfcnModel(name, module, categories=categories, device=device)
+            model = RfcnModel(name, module, categories=categories, device=device, rule=rule)
         case FasterRcnnNetwork():
             model = FasterRcnnModel(name, module, categories=categories, device=device)
         case DeeplabNetwork():
-            model = DeeplabModel(name, module, categories=categories, device=device)
+            model = DeeplabModel(name, module, categories=categories, device=device, rule=rule)
     return BuiltModel(model, weights_description, is_random, estimator)
 
 

@@ -9,7 +9,8 @@ from dffcli.core.task import Task
 from dffcli.models.registry import ModelEntry
 
 Kind = Literal["rfcn", "deeplab", "faster-rcnn"]
-FlowName = Literal["flownet-s", "flownet-half", "flownet-inception", "flownet-simple"]
+FlowName = Literal["flownet-s", "flownet-half", "flownet-quarter", "flownet-inception", "flownet-simple"]
+Depth = Literal[26, 50, 101]
 MMTRACKING_FILES = "https://download.openmmlab.com/mmtracking/vid/dff/"
 
 
@@ -23,13 +24,17 @@ class PaperNetwork:
         flow: the flow network trained with it; None in the per-frame baseline.
         grid: the rule by which flow is read; mmtracking's weights were trained with its own.
         address: where its weights can be had by anybody; None where they cannot.
+        width: of its ResNet's first stage.
+        channels: of the features, in the paper's own two kinds.
     """
 
     kind: Kind
-    depth: Literal[50, 101]
+    depth: Depth
     flow: FlowName | None
     grid: Literal["exact", "mmtracking"] = "exact"
     address: str | None = None
+    width: int = 64
+    channels: int = 1024
 
 
 def _mmtracking(depth: Literal[50, 101], grid: Literal["exact", "mmtracking"]) -> PaperNetwork:
@@ -52,12 +57,14 @@ NETWORKS: dict[str, PaperNetwork] = {
     "dff-deeplab-resnet101-half": PaperNetwork("deeplab", 101, "flownet-half"),
     "dff-deeplab-resnet101-inception": PaperNetwork("deeplab", 101, "flownet-inception"),
     "dff-deeplab-resnet50": PaperNetwork("deeplab", 50, "flownet-s"),
+    "dff-rfcn-small": PaperNetwork("rfcn", 26, "flownet-quarter", width=16, channels=128),
+    "dff-deeplab-small": PaperNetwork("deeplab", 26, "flownet-quarter", width=16, channels=128),
 }
 """Every name and what it stands for."""
 
 _CUTS = {
-    "rfcn": "after the 1024 channels of feat_conv_3x3 (stride 16); the task network is 1x1 convolutions and pooling",
-    "deeplab": "after the 1024 channels before the classifier (stride 16); the task network is a 1x1 convolution",
+    "rfcn": "after the {} channels of feat_conv_3x3 (stride 16); the task network is 1x1 convolutions and pooling",
+    "deeplab": "after the {} channels before the classifier (stride 16); the task network is a 1x1 convolution",
     "faster-rcnn": "after the 512 channels of the neck (stride 16); the task network is the RPN and the box head",
 }
 _RELEASED = {
@@ -91,7 +98,7 @@ def _entry(name: str, network: PaperNetwork) -> ModelEntry:
         task=Task.SEGMENT if network.kind == "deeplab" else Task.DETECT,
         builder="dffcli.models.paper.build:build",
         category_set="cityscapes" if network.kind == "deeplab" else "imagenet-vid",
-        cut=_CUTS[network.kind],
+        cut=_CUTS[network.kind].format(network.channels),
         weights_source=source,
         weights_file=weights_file,
         weights_bytes=0,

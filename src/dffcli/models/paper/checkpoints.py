@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Mapping
 from dataclasses import dataclass
 from enum import StrEnum
@@ -11,7 +12,9 @@ from typing import Literal
 import torch
 from torch import Tensor, nn
 
+from dffcli.categories import Category
 from dffcli.errors import WeightsError
+from dffcli.files.network_file import read_metadata
 from dffcli.files.state_dict import check_finite
 from dffcli.models.paper.names import Naming, backbone_name, mmtracking_name, mxnet_name, mxnet_resnet50_name
 from dffcli.models.paper.prepare import IMAGENET_STD
@@ -98,13 +101,59 @@ def origin_of(found: Mapping[str, Tensor]) -> Origin:
     return Origin.DFF
 
 
-def match_parameters(network: nn.Module, found: State, *, pixels: Pixels = "torchvision") -> Match:
+@dataclass(frozen=True, slots=True)
+class TrainedFacts:
+    """What the file of a network that `dff train` made says beside its weights.
+
+    Attributes:
+        categories: what it tells apart, in order.
+        short_side: of the pictures it was trained on, in pixels.
+        long_side: that they had at most.
+    """
+
+    categories: tuple[Category, ...]
+    short_side: int
+    long_side: int
+
+    def to_metadata(self) -> dict[str, str]:
+        """As a safetensors file keeps them."""
+        listed = [{"id": item.id, "name": item.name, "color": list(item.color)} for item in self.categories]
+        return {"categories": json.dumps(listed), "input": json.dumps([self.short_side, self.long_side])}
+
+
+def trained_facts(path: Path) -> TrainedFacts | None:
+    """The facts in a safetensors file; None where it has none, or is another kind of file.
+
+    Raises:
+        WeightsError: they are broken.
+    """
+    try:
+        metadata = read_metadata(path)
+    except (OSError, ValueError, RecursionError):
+        return None  # not such a file, which whoever reads the weights will say in full
+    if "categories" not in metadata or "input" not in metadata:
+        return None
+    try:
+        listed = json.loads(metadata["categories"])
+        categories = tuple(Category(int(one["id"]), str(one["name"]), tuple(one["color"])) for one in listed)
+        short_side, long_side = (int(side) for side in json.loads(metadata["input"]))
+        if not categories or min(short_side, long_side) < 1:
+            raise ValueError(metadata["input"])
+    except (ValueError, KeyError, TypeError) as error:
+        raise WeightsError(f"{path}: its categories or its input size cannot be read") from error
+    return TrainedFacts(categories, short_side, long_side)
+
+
+def match_parameters(
+    network: nn.Module, found: State, *, pixels: Pixels = "torchvision", resized: tuple[str, ...] = ()
+) -> Match:
     """Bring a file's parameters under the network's names.
 
     Args:
         network: as built, on any device, "meta" included.
         found: as `read_parameters` gives them.
         pixels: of a lone ResNet.
+        resized: beginnings of names that may have another shape; those are left as they are.
     """
     origin = origin_of(found)
     naming = _naming(origin, found)
@@ -123,6 +172,9 @@ def match_parameters(network: nn.Module, found: State, *, pixels: Pixels = "torc
             continue
         used.add(other)
         tensor = found[other]
+        if tensor.shape != wanted.shape and name.startswith(resized):
+            missing.append(name)
+            continue
         if tensor.shape != wanted.shape:
             misshaped.append(f"{other} ({list(tensor.shape)}, expected {list(wanted.shape)})")
             continue

@@ -20,6 +20,7 @@ from dffcli.models.paper.checkpoints import (
     Match,
     Pixels,
     State,
+    TrainedFacts,
     match_parameters,
     read_parameters,
 )
@@ -91,13 +92,14 @@ def save_imported(imported: Imported, path: Path) -> None:
     _save({name: tensor.contiguous() for name, tensor in imported.state.items()}, path, metadata)
 
 
-def save_trained(network: nn.Module, path: Path, *, model: str, steps: int) -> None:
-    """Write a trained network under its own names, complete or not at all.
+def save_trained(network: nn.Module, path: Path, *, model: str, steps: int, facts: TrainedFacts) -> None:
+    """Write a trained network under its own names, with what it tells apart, complete or not at all.
 
     Raises:
         WeightsError: it cannot be written.
     """
     metadata = {"model": model, "complete": "true", "sources": json.dumps([{"trained": f"{steps} steps"}])}
+    metadata |= facts.to_metadata()
     state = {name: tensor for name, tensor in network.state_dict().items() if not name.endswith(COUNTERS)}
     _save({name: tensor.detach().cpu().contiguous() for name, tensor in state.items()}, path, metadata)
 

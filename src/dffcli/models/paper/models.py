@@ -51,7 +51,7 @@ class RfcnModel:
         self._rule = rule
 
     def prepare(self, frame: Frame) -> PreparedImage:
-        """Short side 600, long side at most 1000."""
+        """Short side 600, long side at most 1000, unless it was trained on other sizes."""
         return self._rule.prepare(frame, device=self._device)
 
     def features(self, image: PreparedImage) -> Features:
@@ -126,20 +126,30 @@ class DeeplabModel:
         network: in evaluation mode, on `device`.
         categories: in the network's order.
         device: where it runs.
+        rule: how frames are brought to the input.
     """
 
     task = Task.SEGMENT
 
-    def __init__(self, name: str, network: DeeplabNetwork, *, categories: tuple[Category, ...], device: str) -> None:
+    def __init__(
+        self,
+        name: str,
+        network: DeeplabNetwork,
+        *,
+        categories: tuple[Category, ...],
+        device: str,
+        rule: InputRule = CITYSCAPES,
+    ) -> None:
         self.name = name
+        self._rule = rule
         self.categories = categories
         self._network = network
         self._ids = torch.tensor([category.id for category in categories], dtype=torch.uint8).numpy()
         self._device = device
 
     def prepare(self, frame: Frame) -> PreparedImage:
-        """Short side 1024, long side at most 2048."""
-        return CITYSCAPES.prepare(frame, device=self._device)
+        """Short side 1024, long side at most 2048, unless it was trained on other sizes."""
+        return self._rule.prepare(frame, device=self._device)
 
     def features(self, image: PreparedImage) -> Features:
         """N_feat: one map `[1, 1024, ceil(H/16), ceil(W/16)]`."""

@@ -6,7 +6,7 @@ from typing import Literal, Self
 
 from torch import Tensor, nn
 
-BLOCKS = {50: (3, 4, 6, 3), 101: (3, 4, 23, 3)}
+BLOCKS = {26: (2, 2, 2, 2), 50: (3, 4, 6, 3), 101: (3, 4, 23, 3)}
 """Bottlenecks a stage, by depth."""
 STRIDE = 16  # input pixels a feature pixel
 EXPANSION = 4
