@@ -1,13 +1,10 @@
 """Names of outputs and what they ask for."""
 
-from pathlib import Path
-
 import pytest
 
 from dffcli.core.types import Task
 from dffcli.errors import OutputError
 from dffcli.formats.registry import FORMATS, check_fit, output_format, output_formats
-from dffcli.formats.sink import check_outputs
 
 BY_NAME = {
     "a.mp4": "video",
@@ -58,33 +55,3 @@ def test_a_box_model_is_refused_where_masks_are_needed(name: str) -> None:
 def test_a_segmenter_is_refused_where_boxes_are_needed() -> None:
     with pytest.raises(OutputError, match="every pixel"):
         check_fit("x.txt", "mot", task=Task.SEGMENT, has_masks=False, model="street-seg")
-
-
-def test_overwriting_never_removes_a_folder_of_other_things(tmp_path: Path) -> None:
-    folder = tmp_path / "precious"
-    folder.mkdir()
-    check_outputs((str(folder),), source="none.mp4", overwrite=False)
-    (folder / "letters.txt").write_text("dear")
-    with pytest.raises(OutputError, match="exists"):
-        check_outputs((str(folder),), source="none.mp4", overwrite=False)
-    with pytest.raises(OutputError, match="not a folder of annotations"):
-        check_outputs((str(folder),), source="none.mp4", overwrite=True)
-    (folder / "classes.json").write_text("{}")
-    check_outputs((str(folder),), source="none.mp4", overwrite=True)
-
-
-def test_the_input_is_never_an_output(tmp_path: Path) -> None:
-    clip = tmp_path / "clip.mp4"
-    clip.write_bytes(b"x")
-    link = tmp_path / "link.mp4"
-    link.hardlink_to(clip)
-    for path in (clip, link, tmp_path):
-        with pytest.raises(OutputError, match="input"):
-            check_outputs((str(path),), source=str(clip), overwrite=True)
-
-
-def test_outputs_lie_side_by_side(tmp_path: Path) -> None:
-    with pytest.raises(OutputError, match="twice"):
-        check_outputs((str(tmp_path / "a"), str(tmp_path / "a/")), source="x", overwrite=False)
-    with pytest.raises(OutputError, match="side by side"):
-        check_outputs((str(tmp_path / "a"), str(tmp_path / "a/b.json")), source="x", overwrite=False)

@@ -41,7 +41,7 @@ OTHER: dict[str, Any] = {
 }
 """Another value for every setting that shapes results."""
 
-WITHOUT_EFFECT: dict[str, Any] = {"max_pixels": 9_000_000, "overwrite": True, "resume": True}
+WITHOUT_EFFECT: dict[str, Any] = {"max_pixels": 9_000_000, "overwrite": True, "resume": True, "report": Path("r.json")}
 """Another value for every setting that says it cannot shape a result."""
 
 CONFIG = RunConfig("in.mp4", ("o.json",), Task.DETECT)

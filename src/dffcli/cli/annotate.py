@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from contextlib import ExitStack
 from pathlib import Path
 from typing import Any
@@ -16,7 +15,6 @@ from dffcli.cli.options import parse_seconds, parse_weights, split_names
 from dffcli.cli.window import Window
 from dffcli.core.types import FrameResult, SourceInfo, Task
 from dffcli.errors import VideoDecodeError
-from dffcli.files.atomic import atomic_path, writing
 from dffcli.formats.sink import OutputOptions
 from dffcli.models.registry import BuiltModel
 from dffcli.models.weights.downloads import reporting
@@ -36,11 +34,7 @@ def run(task: Task, **options: Any) -> None:
         _run_all(task, videos, **options)
         return
     config = make_config(task, **options)
-    report_path: Path | None = options["report"]
     report = _annotate(config, quiet=options["quiet"], show=options["show"])
-    if report_path is not None:
-        with atomic_path(report_path) as part, writing(report_path):
-            part.write_text(json.dumps(report.to_json(), indent=2) + "\n")
     if not options["quiet"]:
         print_report(report, outputs=config.outputs)
     if report.broke is not None:
@@ -106,6 +100,7 @@ def make_config(task: Task, **options: Any) -> RunConfig:
         max_pixels=options["max_pixels"],
         track=options.get("track", False),
         resume=options["resume"],
+        report=options.get("report"),
         output=OutputOptions(
             opacity=options["opacity"],
             crf=options["crf"],

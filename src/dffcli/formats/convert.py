@@ -6,6 +6,8 @@ from collections.abc import Iterable
 from pathlib import Path
 
 from dffcli.errors import DataError, OutputError
+from dffcli.files.atomic import claimed
+from dffcli.files.check import check_outputs
 from dffcli.formats.coco_reader import read_coco
 from dffcli.formats.cvat_reader import read_cvat
 from dffcli.formats.folder_reader import read_masks, read_yolo
@@ -13,8 +15,8 @@ from dffcli.formats.label_studio_reader import read_label_studio
 from dffcli.formats.mot_reader import read_mot
 from dffcli.formats.reading import Given, load_json, understanding
 from dffcli.formats.record import FrameRecord, Sequence
-from dffcli.formats.registry import FORMATS, check_fit, open_record_sink, output_format
-from dffcli.formats.sink import CLASSES_FILE, OutputOptions, check_outputs
+from dffcli.formats.registry import FORMATS, check_fit, is_folder, open_record_sink, output_format
+from dffcli.formats.sink import CLASSES_FILE, OutputOptions
 from dffcli.formats.tables import read_classes
 from dffcli.formats.yolo import LABELS_FOLDER
 
@@ -41,11 +43,15 @@ def convert(
     name = output_format(target, format=options.format)
     if name == "video":
         raise OutputError(f"{target}: a video needs pictures: `dff detect` and `dff segment` draw them")
-    check_outputs((target,), source=source, overwrite=options.overwrite)
+    check_outputs([target], inputs=[source], overwrite=options.overwrite)
     found, sequence, records = read_annotations(source, given=given, format=source_format)
     check_fit(target, name, task=sequence.task, has_masks=True, model=Path(source).name)
     frames = 0
-    with open_record_sink(target, name, sequence, options=options) as sink:
+    files, folders = ([], [target]) if is_folder(target, name) else ([target], [])
+    with (
+        claimed(files=files, folders=folders, overwrite=options.overwrite),
+        open_record_sink(target, name, sequence, options=options) as sink,
+    ):
         for record in records:
             sink.write_record(record)
             frames += 1

@@ -106,6 +106,11 @@ def is_video(path: str) -> bool:
     return Path(path).suffix.lower() in VIDEO_SUFFIXES and not path.endswith("/") and not Path(path).is_dir()
 
 
+def is_folder(path: str, name: str) -> bool:
+    """Whether an output of that name and format is a folder, else a file."""
+    return path.endswith("/") or Path(path).suffix.lower() not in FORMATS[name].suffixes
+
+
 def output_formats(paths: tuple[str, ...], *, format: str | None = None) -> list[str]:
     """The format of every output; `format` is for those that are no video, and there has to be one.
 
@@ -149,7 +154,7 @@ def open_record_sink(path: str, name: str, sequence: Sequence, *, options: Outpu
     Raises:
         OutputError: the classes have no ids of the kind asked for.
     """
-    is_file = Path(path).suffix.lower() in FORMATS[name].suffixes and not path.endswith("/")
+    is_file = not is_folder(path, name)
     match name:
         case "masks" if sequence.task is Task.SEGMENT:
             return FolderSink(path, LabelMaskWriter(sequence, mask_ids=options.mask_ids))

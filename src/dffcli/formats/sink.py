@@ -2,15 +2,12 @@
 
 from __future__ import annotations
 
-import os
 from dataclasses import dataclass, field
-from pathlib import Path
 from types import TracebackType
 from typing import TYPE_CHECKING, Any, Literal, Protocol, Self, get_args
 
 from dffcli.categories import PALETTES
 from dffcli.core.task import Task
-from dffcli.errors import OutputError
 from dffcli.option import check_settings, option
 
 if TYPE_CHECKING:
@@ -91,34 +88,3 @@ class Sink(Protocol):
 
 CLASSES_FILE = "classes.json"
 """Lies in every folder of annotations, and is what such a folder is known by."""
-
-
-def check_outputs(paths: tuple[str, ...], *, source: str, overwrite: bool) -> None:
-    """Refuse, before anything runs, outputs that would replace what is there.
-
-    A folder is replaced only if it holds annotations: `--overwrite` must not be able to remove anything else.
-
-    Raises:
-        OutputError: an output is named twice or lies in another, is the input, or exists and may not be replaced.
-    """
-    seen: set[Path] = set()
-    read = Path(source).resolve() if Path(source).exists() else None
-    for path in paths:
-        place = Path(os.path.realpath(path))  # unlike `resolve`, silent about links in a circle
-        if place in seen:
-            raise OutputError(f"{path}: named twice as an output")
-        inner = next((other for other in seen if other in place.parents or place in other.parents), None)
-        if inner is not None:
-            raise OutputError(f"{path}: lies in another output, or another in it: write side by side")
-        seen.add(place)
-        if read is not None and (place == read or _is_same_file(place, read) or place in read.parents):
-            raise OutputError(f"{path}: is the input, or holds it; write somewhere else")
-        is_taken = any(place.iterdir()) if place.is_dir() else place.exists()
-        if is_taken and not overwrite:
-            raise OutputError(f"{path}: exists; choose another name or add --overwrite")
-        if is_taken and place.is_dir() and not (place / CLASSES_FILE).is_file():
-            raise OutputError(f"{path}: not a folder of annotations, so --overwrite does not replace it")
-
-
-def _is_same_file(one: Path, other: Path) -> bool:
-    return one.exists() and one.samefile(other)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from fractions import Fraction
+from pathlib import Path
 
 from dffcli.core.task import Task
 from dffcli.formats.sink import OutputOptions
@@ -38,6 +39,7 @@ class RunConfig:
         flow: as `dffcli.flow.FLOWS` lists it; the model's own, or "dis", if None.
         output: how to draw and encode.
         resume: go on where an interrupted run with the same settings stopped.
+        report: a JSON file for what the run cost.
     """
 
     source: str = option(help="A video, a folder or 'glob*' of images, a camera number, or an rtsp/http address.")
@@ -60,6 +62,7 @@ class RunConfig:
     flow: str | None = option(None, help="Optical flow.")
     output: OutputOptions = option(OutputOptions, help="How outputs are written.")
     resume: bool = option(False, help="Go on where an interrupted run stopped.", shapes_result=False)
+    report: Path | None = option(None, help="Write what the run cost, in full.", shapes_result=False)
 
     def __post_init__(self) -> None:
         check_settings(self)

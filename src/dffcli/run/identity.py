@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import glob
 import hashlib
 import os
 from collections.abc import Iterable
@@ -12,6 +11,7 @@ from typing import Any
 
 from dffcli import __version__
 from dffcli.option import settings_of
+from dffcli.video.reader import files_read
 
 WHOLE_BYTES = 64 << 20  # files up to this are digested whole: a tenth of a second
 PIECES, PIECE_BYTES = 256, 64 << 10  # of larger ones, evenly spaced
@@ -44,14 +44,14 @@ def identity_of(config: Any) -> dict[str, Any]:
 def digest(files: Iterable[Path]) -> str:
     """A short digest of files, in their order: of all their bytes, of large ones of pieces, size and time.
 
-    Of many files (a folder of pictures) names, sizes and times stand for the bytes.
+    Of many files (a folder of pictures) names, sizes, times and inodes stand for the bytes.
     """
     paths = list(files)
     total = hashlib.sha256()
     for path in paths:
         if len(paths) > 1:
             about = path.stat()
-            total.update(f"{path.name} {about.st_size} {about.st_mtime_ns}\n".encode())
+            total.update(os.fsencode(path.name) + f" {about.st_size} {about.st_mtime_ns} {about.st_ino}\n".encode())
         else:
             _add_file(total, path)
     return total.hexdigest()[:DIGEST_LETTERS]
@@ -70,20 +70,8 @@ def _add_file(total: hashlib._Hash, path: Path) -> None:
 
 
 def _files_named(value: Any) -> list[Path]:
-    """The files that a value names: itself, what lies in a folder, what a pattern matches."""
-    if not isinstance(value, str | Path) or "\0" in str(value):
-        return []
-    place = Path(value)
-    try:
-        if place.is_file():
-            return [place]
-        if place.is_dir():
-            return sorted(path for path in place.iterdir() if path.is_file() and not path.name.startswith("."))
-    except OSError:
-        return []
-    if glob.has_magic(str(value)):
-        return sorted(path for path in map(Path, glob.glob(str(value), recursive=True)) if path.is_file())
-    return []
+    """The files that a value names: itself, the pictures of a folder, what a pattern matches."""
+    return [path for path in files_read(str(value)) if path.exists()] if isinstance(value, str | Path) else []
 
 
 def _plain(value: Any) -> Any:

@@ -4,15 +4,19 @@ A journal holds what the networks said of every frame, in order. To go on, the s
 written again from the journal, without running the networks, up to the last key frame in it; from there the run goes on
 as if it had never stopped. So every format resumes, and to the same bytes.
 
-    line 1    the identity of the run, as JSON
+    line 1    MAGIC and the identity of the run, as JSON
     then      one record a frame: length, CRC-32, frame index (little-endian uint32), 1 for a key frame (uint8), then
               a zlib stream of a JSON line (reason, keys, arrays) and the arrays' bytes
+    between   records with WRITTEN for an index: an output that is about to get its final name, as JSON
+
+So what an interrupted run had finished is known from what somebody else has put there.
 """
 
 from __future__ import annotations
 
 import json
 import os
+import stat
 import struct
 import time
 import zlib
@@ -28,8 +32,12 @@ from numpy.typing import NDArray
 
 from dffcli.core.types import Detections, KeyReason, Prediction, SegmentationMap
 from dffcli.errors import InputError
+from dffcli.files import system
+from dffcli.files.leftovers import JOURNAL_ENDING
+from dffcli.files.stamp import Stamp, hidden_beside
 
-SUFFIX = ".dff-resume"
+MAGIC = b"dff-resume "  # a file of that name which begins otherwise is not ours
+WRITTEN = 0xFFFFFFFF  # stands for the index of a record that is no frame
 SECONDS_BETWEEN_SYNCS = 5.0  # what a power loss may cost, at most; a killed process loses nothing complete
 _HEAD = struct.Struct("<IIIB")
 _DETECTION_ARRAYS = ("boxes", "scores", "category_ids", "track_ids")
@@ -57,8 +65,25 @@ class Record:
 
 def journal_path(output: str) -> Path:
     """Where the journal of a run with this first output lies."""
-    target = Path(os.path.realpath(output))
-    return target.with_name(f".{target.name[:200]}{SUFFIX}")
+    return hidden_beside(Path(os.path.realpath(output)), JOURNAL_ENDING)
+
+
+def outputs_written(path: Path, *, name: str) -> list[Path]:
+    """The final places that the interrupted run had filled and nobody has changed since.
+
+    Args:
+        path: of a journal; there may be none.
+        name: the output, for messages.
+
+    Raises:
+        InputError: what is there is no journal.
+    """
+    file = _open_old(path, name=name)
+    if file is None:
+        return []
+    with file:
+        file.readline()
+        return [place for place, stamp in _written(file) if _is_still(place, stamp)]
 
 
 class Journal:
@@ -83,22 +108,25 @@ class Journal:
             name: the output, for messages.
 
         Raises:
-            InputError: there is a journal, but of a run with other settings.
+            InputError: there is a journal, but of a run with other settings; or a file of its name that is none.
         """
         self._path = path
-        self._line = json.dumps(identity, sort_keys=True).encode() + b"\n"
+        self._name = name
+        self._line = MAGIC + json.dumps(identity, sort_keys=True).encode() + b"\n"
         self._file: IO[bytes] | None = None
         self._pending: list[bytes] = []
         self._synced = time.monotonic()
         self._is_broken = path is None
+        self._written: dict[Path, Stamp] = {}
         self._end = len(self._line)
+        self._is_continued = False
         self.resumed_index = 0
         self.resumed_reason: KeyReason | None = None
         self.resumed_memory: tuple[float, ...] = ()
         if resume:
             self._find_end(identity, name=name)
         else:
-            self._forget()
+            self._forget_old()
         self.kept_frames = self.resumed_index
 
     def __enter__(self) -> Self:
@@ -113,7 +141,7 @@ class Journal:
                 self._file.close()
         if error is None:
             self._forget()
-        elif self.kept_frames:
+        elif self.kept_frames or self._file is not None:
             error.add_note(f"the same command with --resume goes on from frame {self.kept_frames}")
 
     @property
@@ -133,7 +161,8 @@ class Journal:
                 found = _read(file)
                 if found is None:
                     return
-                yield _decode(*found)
+                if found[0] != WRITTEN:
+                    yield _decode(*found)
 
     def add(self, record: Record) -> None:
         """Keep one frame; frames reach the disk a key interval at a time.
@@ -150,42 +179,74 @@ class Journal:
             except OSError:
                 self._is_broken = True
 
+    def announce(self, target: Path, stamp: Stamp) -> None:
+        """Keep in mind that an output is about to get its final name; safe on disk before it does."""
+        if self._is_broken:
+            return
+        try:
+            file = self._opened()
+            file.write(_encode_written(target, stamp))
+            file.flush()
+            os.fsync(file.fileno())
+        except OSError:
+            self._is_broken = True
+
+    def _forget_old(self) -> None:
+        """Remove what an interrupted run has left, if that is what lies there."""
+        if self._path is None:
+            return
+        file = _open_old(self._path, name=self._name)
+        if file is not None:
+            file.close()
+            self._forget()
+
     def _forget(self) -> None:
         if self._path is not None:
             with suppress(OSError):
                 self._path.unlink(missing_ok=True)
 
     def _write_interval(self) -> None:
-        if self._path is None:
-            return
-        if self._file is None:
-            self._file = self._path.open("r+b" if self.resumed_index else "wb")
-            self._file.write(self._line)
-            self._file.seek(self._end)
-            self._file.truncate()
-        self._file.write(b"".join(self._pending))
-        self._file.flush()
+        file = self._opened()
+        file.write(b"".join(self._pending))
+        file.flush()
         self._pending = []
         if time.monotonic() - self._synced > SECONDS_BETWEEN_SYNCS:
-            os.fsync(self._file.fileno())
+            os.fsync(file.fileno())
             self._synced = time.monotonic()
+
+    def _opened(self) -> IO[bytes]:
+        """The file, at its end; what an interrupted run had noted behind the last whole key frame is gone."""
+        if self._file is None:
+            if self._path is None:
+                raise FileNotFoundError
+            self._file = self._path.open("r+b" if self._is_continued else "xb")
+            with suppress(OSError):  # a file system without locks
+                system.lock(self._file.fileno(), self._path)
+            self._file.write(self._line)
+            self._file.seek(self._end)
+            for target, stamp in self._written.items():
+                self._file.write(_encode_written(target, stamp))
+            self._file.truncate()
+        return self._file
 
     def _find_end(self, identity: dict[str, Any], *, name: str) -> None:
         """Find the last key frame that is whole."""
-        if self._path is None:
+        file = None if self._path is None else _open_old(self._path, name=name)
+        if file is None:
             return
-        try:
-            file = self._path.open("rb")
-        except OSError:
-            return
+        self._is_continued = True
         with file:
             line = file.readline()
             if line != self._line:
                 _refuse(line, identity, name=name)
                 return
+            self._written = {place: stamp for place, stamp in _written(file) if _is_still(place, stamp)}
+            file.seek(len(line))
             place, expected = file.tell(), 0
             while (found := _read(file)) is not None:
                 index, is_key, payload = found
+                if index == WRITTEN:
+                    continue
                 if index != expected:
                     return
                 if is_key:
@@ -195,6 +256,56 @@ class Journal:
                 place, expected = file.tell(), index + 1
 
 
+def _open_old(path: Path, *, name: str) -> IO[bytes] | None:
+    """The journal that lies there, or None; one that was cut in its first line never began.
+
+    Raises:
+        InputError: it is not ours, or cannot be read.
+    """
+    try:
+        if not stat.S_ISREG(os.lstat(path).st_mode):
+            raise _not_ours(path, name=name)
+        file = path.open("rb")
+        line = file.read(len(MAGIC))
+        file.seek(0)
+    except FileNotFoundError:
+        return None
+    except OSError as error:
+        raise InputError(f"{path}: cannot be read: {(error.strerror or str(error)).lower()}") from error
+    if not MAGIC.startswith(line):
+        file.close()
+        raise _not_ours(path, name=name)
+    return file
+
+
+def _not_ours(path: Path, *, name: str) -> InputError:
+    return InputError(f"{name}: {path} lies where its journal goes, and dff did not write it; move it away")
+
+
+def _written(file: IO[bytes]) -> Iterator[tuple[Path, Stamp]]:
+    """The outputs noted in what follows; records of frames are skipped unread."""
+    while len(head := file.read(_HEAD.size)) == _HEAD.size:
+        length, checksum, index, _ = _HEAD.unpack(head)
+        if index != WRITTEN:
+            file.seek(length, os.SEEK_CUR)
+            continue
+        payload = file.read(length)
+        if zlib.crc32(payload, index) != checksum:
+            return
+        target, *stamp = json.loads(payload)
+        yield Path(target), Stamp(*stamp)
+
+
+def _is_still(place: Path, stamp: Stamp) -> bool:
+    """Whether the output that was noted has its final name, and nobody else's file or change."""
+    return Stamp.of(place) == stamp
+
+
+def _encode_written(target: Path, stamp: Stamp) -> bytes:
+    payload = json.dumps([os.fspath(target), *stamp]).encode()
+    return _HEAD.pack(len(payload), zlib.crc32(payload, WRITTEN), WRITTEN, False) + payload
+
+
 def _refuse(line: bytes, identity: dict[str, Any], *, name: str) -> None:
     """Say in what the runs differ; a line that is no identity at all is a journal that never began.
 
@@ -202,7 +313,7 @@ def _refuse(line: bytes, identity: dict[str, Any], *, name: str) -> None:
         InputError: they differ.
     """
     try:
-        old = json.loads(line)
+        old = json.loads(line.removeprefix(MAGIC))
     except ValueError:
         return
     if not isinstance(old, dict):

@@ -14,15 +14,17 @@ from dffcli.core.protocols import Schedule
 from dffcli.core.schedule import MAX_INTERVAL, PATIENCE, Adaptive, FixedInterval
 from dffcli.core.task import Task
 from dffcli.errors import ModelError, SettingError
+from dffcli.files.check import check_outputs
 from dffcli.flow import check_flow
-from dffcli.formats.registry import check_fit, output_formats
-from dffcli.formats.sink import OutputOptions, check_outputs
+from dffcli.formats.registry import check_fit, is_folder, output_formats
+from dffcli.formats.sink import OutputOptions
 from dffcli.models.registry import RUNTIMES, ModelEntry, Weights, find_entry
 from dffcli.option import option_of
 from dffcli.run.config import DEFAULT_INTERVAL, RunConfig
 from dffcli.run.identity import identity_of
-from dffcli.run.journal import journal_path
+from dffcli.run.journal import journal_path, outputs_written
 from dffcli.run.postprocess import PostProcessing
+from dffcli.video.reader import files_read
 from dffcli.video.source import Span
 
 DEFAULT_MODELS = {Task.DETECT: "coco-det", Task.SEGMENT: "street-seg"}
@@ -66,6 +68,11 @@ class PlannedOutput:
     path: str
     format: str
 
+    @property
+    def is_folder(self) -> bool:
+        """It is a folder, else a file."""
+        return is_folder(self.path, self.format)
+
 
 @dataclass(frozen=True, slots=True)
 class Plan:
@@ -81,6 +88,8 @@ class Plan:
         causal: never look ahead.
         finishing: what is done to each result.
         outputs: what is written.
+        finished: final places that the interrupted run has filled: they may be replaced.
+        report: where what the run cost is written.
         writing: how.
         resume: go on where an interrupted run stopped.
         identity: what another run must agree in to go on with this one.
@@ -95,6 +104,8 @@ class Plan:
     causal: bool
     finishing: PostProcessing
     outputs: tuple[PlannedOutput, ...]
+    finished: tuple[Path, ...]
+    report: Path | None
     writing: OutputOptions
     resume: bool
     identity: dict[str, Any]
@@ -141,9 +152,12 @@ def plan(config: RunConfig) -> Plan:
     config = _decided(config)
     entry = find_entry(config.model or "", task=config.task)
     formats = output_formats(config.outputs, format=config.output.format) if config.outputs else []
-    goes_on = config.resume and bool(config.outputs) and journal_path(config.outputs[0]).is_file()
-    overwrite = config.output.overwrite or goes_on  # what is there, this very run has written
-    check_outputs(config.outputs, source=config.source, overwrite=overwrite)
+    finished: list[Path] = []
+    if config.resume and config.outputs:
+        finished = outputs_written(journal_path(config.outputs[0]), name=config.outputs[0])
+    written: list[Path | str] = [*config.outputs, *([] if config.report is None else [config.report])]
+    inputs = [*files_read(config.source), config.weights, config.flow]
+    check_outputs(written, inputs=inputs, overwrite=config.output.overwrite, ours=finished)
     outputs = tuple(PlannedOutput(*pair) for pair in zip(config.outputs, formats, strict=True))
     for output in outputs:
         check_fit(output.path, output.format, task=entry.task, has_masks=entry.gives_masks, model=entry.name)
@@ -166,6 +180,8 @@ def plan(config: RunConfig) -> Plan:
         causal=config.causal,
         finishing=finishing,
         outputs=outputs,
+        finished=tuple(finished),
+        report=config.report,
         writing=config.output,
         resume=config.resume,
         identity=identity_of(config) if config.outputs else {},

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import ExitStack, contextmanager, suppress
 from dataclasses import dataclass
@@ -13,6 +14,8 @@ from typing import Self
 from dffcli.core.timing import Stopwatch
 from dffcli.core.types import Frame, FrameResult, SourceInfo
 from dffcli.errors import InputError, VideoDecodeError
+from dffcli.files.atomic import atomic_path, claimed, writing
+from dffcli.files.claim import Claim
 from dffcli.formats.sink import RunFacts, Sink
 from dffcli.models.registry import BuiltModel
 from dffcli.run.config import RunConfig
@@ -49,7 +52,9 @@ class Run:
         tally: what was counted so far.
     """
 
-    def __init__(self, plan: Plan, source: Source, sinks: Sequence[Sink] = (), *, parts: Parts) -> None:
+    def __init__(
+        self, plan: Plan, source: Source, sinks: Sequence[Sink] = (), *, parts: Parts, claims: Sequence[Claim] = ()
+    ) -> None:
         """Describe a run; it begins on entering the context.
 
         Args:
@@ -57,6 +62,7 @@ class Run:
             source: open.
             sinks: one for every output, not begun.
             parts: what the plan's names stand for.
+            claims: on the outputs; the journal is told when they get their names.
         """
         self.source = source
         self.parts = parts
@@ -64,6 +70,7 @@ class Run:
         self.tally = Tally()
         self._plan = plan
         self._sinks = tuple(sinks)
+        self._claims = tuple(claims)
         self._is_over = False
         self._broke: VideoDecodeError | None = None
         self._report: RunReport | None = None
@@ -73,6 +80,8 @@ class Run:
         plan, source, info = self._plan, self.source, self.source.info
         with ExitStack() as stack:
             self._journal = stack.enter_context(open_journal(plan, info, self.parts))
+            for claim in self._claims:
+                claim.on_publish = self._journal.announce
             for sink in self._sinks:
                 stack.enter_context(sink)
             depth = queue_depth(info.size)
@@ -163,12 +172,38 @@ class _LeftEarlyError(Exception):
 
 
 @contextmanager
+def holding_outputs(plan: Plan) -> Iterator[tuple[Claim, ...]]:
+    """Hold the names of everything a plan writes, so that nobody else writes it and nothing that appears is lost.
+
+    Yields:
+        The claims on the outputs.
+
+    Raises:
+        OutputError: somebody else has one; or, at the end, a result had to go beside something that had appeared.
+    """
+    files = [output.path for output in plan.outputs if not output.is_folder]
+    folders = [output.path for output in plan.outputs if output.is_folder]
+    reports = [] if plan.report is None else [plan.report]
+    with (
+        claimed(files=reports, overwrite=plan.writing.overwrite),
+        claimed(files=files, folders=folders, overwrite=plan.writing.overwrite, ours=plan.finished) as claims,
+    ):
+        yield claims
+
+
+@contextmanager
 def started(plan: Plan) -> Iterator[Run]:
-    """A run from the names of its plan alone: networks built, source opened, everything entered.
+    """A run from the names of its plan alone: outputs held, networks built, source opened, everything entered.
 
     Raises:
         DFFError: anything the user can act on.
     """
+    with holding_outputs(plan) as claims, _started(plan, claims) as run:
+        yield run
+
+
+@contextmanager
+def _started(plan: Plan, claims: Sequence[Claim]) -> Iterator[Run]:
     parts = build_parts(plan.model, flow=plan.flow, lowest_score=plan.finishing.lowest_score)
     span = plan.span
     with open_source(plan.source, start=span.start, end=span.end, max_pixels=plan.max_pixels) as source:
@@ -184,7 +219,7 @@ def started(plan: Plan) -> Iterator[Run]:
             )
             for output in plan.outputs
         ]
-        with Run(plan, source, sinks, parts=parts) as run:
+        with Run(plan, source, sinks, parts=parts, claims=claims) as run:
             yield run
 
 
@@ -205,10 +240,15 @@ def annotate(
         DFFError: anything the user can act on. If the source broke in the middle, what was decoded before is written,
             and the report says so.
     """
-    with started(plan(config)) as run:
-        on_start(run.source.info, run.parts.built)
-        for result in run:
-            on_frame(result, run.progress)
+    planned = plan(config)
+    with holding_outputs(planned):
+        with started(planned) as run:
+            on_start(run.source.info, run.parts.built)
+            for result in run:
+                on_frame(result, run.progress)
+        if planned.report is not None:
+            with atomic_path(planned.report) as part, writing(planned.report):
+                part.write_text(json.dumps(run.report.to_json(), indent=2) + "\n", encoding="utf-8")
     return run.report
 
 

@@ -67,6 +67,19 @@ def open_source(
     return VideoFile(path, span=span, motion_vectors=motion_vectors, max_pixels=max_pixels)
 
 
+def files_read(spec: str) -> list[Path]:
+    """The files that `open_source` would read of what `spec` names, and so must not be written to; none of a stream."""
+    path = Path(spec)
+    try:
+        if ADDRESS.match(spec) or "\0" in spec:
+            return []
+        if path.is_dir():
+            return images_of(path)
+        return [path] if path.exists() or not glob.has_magic(spec) else _matches(spec)
+    except (OSError, VideoOpenError):
+        return []  # it cannot be opened either
+
+
 def _matches(pattern: str) -> list[Path]:
     paths = [Path(name) for name in glob.glob(pattern, recursive=True)]
     images = [path for path in paths if path.suffix.lower() in IMAGE_SUFFIXES and path.is_file()]
