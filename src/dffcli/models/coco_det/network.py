@@ -14,7 +14,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from dffcli.models.nanodet_g import NanoDetBackbone, activate, convolution
+from dffcli.models.nanodet_g import LEAK, NanoDetBackbone, activate, convolution
 
 STRIDES = (8, 16, 32)  # input pixels between two cells of a grid
 BINS = 11  # an ltrb distance is a distribution over 0, 1 ... BINS - 1 strides
@@ -42,7 +42,7 @@ class CocoDetector(nn.Module):
         """Values to learn from: no norm evens out what the layers do, so each keeps the spread of what it is given."""
         for module in self.modules():
             if isinstance(module, nn.Conv2d):
-                nn.init.kaiming_normal_(module.weight, a=SLOPE)
+                nn.init.kaiming_normal_(module.weight, a=LEAK)
                 nn.init.zeros_(module.bias)  # type: ignore[arg-type]  # convolution() gives each one
         for layer, stride in zip(self.pred, STRIDES, strict=True):
             weight, bias = layer.parameters()
