@@ -1,8 +1,8 @@
 """Video to train the detector on: clips and DAVIS sequences as CocoVID, where a few frames have a teacher's boxes.
 
 Writes `labelled.json` (the teacher's boxes on the frames that have them; the frames before each serve as key frames)
-and `unlabelled.json` (the same pictures, nothing looked for on them: they teach only what the network itself answers). What
-the bundled detector is judged on is left out.
+and `unlabelled.json` (the same pictures, nothing looked for on them: they teach only what the network itself answers).
+What the bundled detector is judged on is left out.
 """
 
 from __future__ import annotations
