@@ -19,6 +19,7 @@ COMMANDS = (
     "dffcli.cli.segment",
     "dffcli.cli.detect",
     "dffcli.cli.convert",
+    "dffcli.cli.review",
     "dffcli.cli.bench",
     "dffcli.cli.train",
     "dffcli.cli.eval",

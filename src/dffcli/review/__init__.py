@@ -1,0 +1,1 @@
+"""A page that shows what happened on every frame and lets people put it right."""
