@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import Annotated
 
 import typer
@@ -19,6 +20,9 @@ Size = Annotated[
 Rate = Annotated[
     str | None, typer.Option(metavar="FPS", help="Frames per second, like 25 or 30000/1001, where the file is silent.")
 ]
+Corrections = Annotated[
+    Path | None, typer.Option(metavar="FILE.json", help="What was put right in IN with `dff review`, to be applied.")
+]
 
 
 def register(app: typer.Typer) -> None:
@@ -33,6 +37,7 @@ def register(app: typer.Typer) -> None:
         size: Size = None,
         rate: Rate = None,
         mask_ids: o.MaskIdsOption = o.MaskIdsName.CLASSES,
+        corrections: Corrections = None,
         overwrite: o.Overwrite = False,
         quiet: o.Quiet = False,
     ) -> None:
@@ -46,7 +51,9 @@ def register(app: typer.Typer) -> None:
 
         known = Known(None if size is None else parse_size(size), None if rate is None else o.parse_rate(rate))
         options = OutputOptions(format=format, overwrite=overwrite, mask_ids=mask_ids.value)
-        read, written, frames = run(source, target, given=known, options=options, source_format=source_format)
+        read, written, frames = run(
+            source, target, given=known, options=options, source_format=source_format, corrections=corrections
+        )
         if not quiet:
             typer.echo(f"{frames} frames: {read} -> {written}, {target}")
 

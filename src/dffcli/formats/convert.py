@@ -9,6 +9,7 @@ from dffcli.errors import DataError, OutputError
 from dffcli.files.atomic import claimed
 from dffcli.files.check import check_outputs
 from dffcli.formats.coco_reader import read_coco
+from dffcli.formats.corrections import apply, read_corrections
 from dffcli.formats.cvat_reader import read_cvat
 from dffcli.formats.folder_reader import read_masks, read_yolo
 from dffcli.formats.label_studio_reader import read_label_studio
@@ -22,7 +23,13 @@ from dffcli.formats.yolo import LABELS_FOLDER
 
 
 def convert(
-    source: str, target: str, *, given: Given, options: OutputOptions, source_format: str | None = None
+    source: str,
+    target: str,
+    *,
+    given: Given,
+    options: OutputOptions,
+    source_format: str | None = None,
+    corrections: Path | None = None,
 ) -> tuple[str, str, int]:
     """Write the annotations of one file or folder in another format.
 
@@ -32,6 +39,7 @@ def convert(
         given: what the user says of the source.
         options: how it is written.
         source_format: of the source, where its name and content do not say.
+        corrections: what was put right in the source with `dff review`.
 
     Returns:
         The format read, the format written, and the number of frames.
@@ -45,6 +53,8 @@ def convert(
         raise OutputError(f"{target}: a video needs pictures: `dff detect` and `dff segment` draw them")
     check_outputs([target], inputs=[source], overwrite=options.overwrite)
     found, sequence, records = read_annotations(source, given=given, format=source_format)
+    if corrections is not None:
+        records = apply(read_corrections(corrections, of=Path(source)).operations, records)
     check_fit(target, name, task=sequence.task, has_masks=True, model=Path(source).name)
     frames = 0
     files, folders = ([], [target]) if is_folder(target, name) else ([target], [])

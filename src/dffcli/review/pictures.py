@@ -27,7 +27,7 @@ class Pictures:
         self._lock = Lock()
         self._kept: OrderedDict[int, bytes] = OrderedDict()
         self._frames: Iterator[Frame] = iter(())
-        self._next = -1
+        self._next: int | None = None  # the position of the frame that comes next, once the source is open
         self._stack = ExitStack()
 
     def jpeg(self, index: int) -> bytes:
@@ -48,7 +48,7 @@ class Pictures:
             self._stack.close()
 
     def _read_to(self, index: int) -> None:
-        if not self._next <= index <= self._next + AHEAD:
+        if self._next is None or not self._next <= index <= self._next + AHEAD:
             self._begin()
         for frame in self._frames:
             self._next = frame.index + 1

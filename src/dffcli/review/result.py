@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 from dataclasses import asdict, dataclass
 from fractions import Fraction
 from pathlib import Path
@@ -10,9 +9,9 @@ from typing import Any
 
 from dffcli.errors import DataError
 from dffcli.formats.convert import read_annotations
+from dffcli.formats.corrections import Corrections, digest_of, read_corrections
 from dffcli.formats.reading import Given
 from dffcli.review.columns import Columns, gather, pack
-from dffcli.review.corrections import Corrections, read_corrections
 from dffcli.review.findings import findings
 
 SUFFIX = ".corrections.json"
@@ -89,24 +88,10 @@ def open_result(path: Path, *, video: Path | None = None, corrections: Path | No
     digest = digest_of(path)
     made = Corrections(path.name, digest)
     if place.exists():
-        made = read_corrections(place)
-        if made.digest != digest:
-            raise DataError(f"{place}: corrections of another result ({made.result}), not of {path.name} as it is now")
+        made = read_corrections(place, of=path)
     found = video or _beside(path, sequence.info.name)
     zero = Fraction(0) if found is None or found.is_dir() else clock_zero(found)
     return Reviewed(path, columns, found, zero, place, made)
-
-
-def digest_of(path: Path) -> str:
-    """Sha256 of a file; of a folder, of the names and contents of its files in order."""
-    digest = hashlib.sha256()
-    files = sorted(part for part in path.rglob("*") if part.is_file()) if path.is_dir() else [path]
-    for file in files:
-        digest.update(file.relative_to(path).as_posix().encode() if path.is_dir() else b"")
-        with file.open("rb") as content:
-            while block := content.read(1 << 20):
-                digest.update(block)
-    return digest.hexdigest()
 
 
 def clock_zero(video: Path) -> Fraction:

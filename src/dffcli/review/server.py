@@ -18,7 +18,7 @@ from starlette.routing import Route
 
 from dffcli.errors import DataError, DFFError
 from dffcli.files.atomic import atomic_path, writing
-from dffcli.review.corrections import Corrections, parse_corrections
+from dffcli.formats.corrections import Corrections, parse_corrections
 from dffcli.review.page_files import PAGE_FOLDER, SCRIPTS, html
 from dffcli.review.pictures import Pictures
 from dffcli.review.result import PLAYABLE, Reviewed

@@ -74,6 +74,7 @@ class Page {
     const wanted = Number(new URLSearchParams(location.hash.slice(1)).get("frame") ?? 0);
     this.ready = this.player.open(mediaUrl(this.header.media)).then(() => this.player.seek(wanted || 0));
     this.ready.then(() => {
+      this.#atFrame();
       if (!this.header.media) this.#say("The video is not here: dff review RESULT VIDEO shows it.");
       document.body.dataset.ready = "yes";
     });

@@ -1,5 +1,5 @@
 /**
- * What a person put right, applied to the columns: the same rules as `dffcli.review.corrections`, so that the page
+ * What a person put right, applied to the columns: the same rules as `dffcli.formats.corrections`, so that the page
  * shows what `dff convert --corrections` will write.
  */
 

@@ -6,6 +6,7 @@ frame; objects are named by their track, or by `[frame, row]`: a frame's positio
 
 from __future__ import annotations
 
+import hashlib
 import json
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, replace
@@ -116,11 +117,15 @@ def parse_corrections(value: Any, *, source: str) -> Corrections:
     )
 
 
-def read_corrections(path: Path) -> Corrections:
+def read_corrections(path: Path, *, of: Path | None = None) -> Corrections:
     """Read a corrections file.
 
+    Args:
+        path: the file.
+        of: the result it must belong to.
+
     Raises:
-        DataError: it is missing or none.
+        DataError: it is missing, none, or another result's.
     """
     try:
         value = json.loads(path.read_text(encoding="utf-8"))
@@ -128,7 +133,22 @@ def read_corrections(path: Path) -> Corrections:
         raise DataError(f"{path}: {(error.strerror or str(error)).lower()}") from error
     except (ValueError, RecursionError) as error:
         raise DataError(f"{path}: not a JSON file") from error
-    return parse_corrections(value, source=str(path))
+    found = parse_corrections(value, source=str(path))
+    if of is not None and found.digest != digest_of(of):
+        raise DataError(f"{path}: corrections of another result ({found.result}), not of {of.name} as it is now")
+    return found
+
+
+def digest_of(path: Path) -> str:
+    """Sha256 of a file; of a folder, of the names and contents of its files in order."""
+    digest = hashlib.sha256()
+    files = sorted(part for part in path.rglob("*") if part.is_file()) if path.is_dir() else [path]
+    for file in files:
+        digest.update(file.relative_to(path).as_posix().encode() if path.is_dir() else b"")
+        with file.open("rb") as content:
+            while block := content.read(1 << 20):
+                digest.update(block)
+    return digest.hexdigest()
 
 
 def _operation(item: Any, source: str) -> Operation:
