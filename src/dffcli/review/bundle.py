@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from dffcli.files.atomic import atomic_path, writing
-from dffcli.formats.sink import check_outputs
+from dffcli.files.check import check_outputs
 from dffcli.review.page_files import one_file
 from dffcli.review.result import PLAYABLE, Reviewed
 
@@ -28,14 +28,12 @@ def write_page(path: Path, reviewed: Reviewed, *, overwrite: bool = False) -> tu
     Raises:
         OutputError: it exists, is the result, or cannot be written.
     """
-    sources = [reviewed.path, *([] if reviewed.video is None else [reviewed.video])]
-    for source in sources:
-        check_outputs((str(path),), source=str(source), overwrite=overwrite)
+    check_outputs([path], inputs=[reviewed.path, reviewed.video, reviewed.corrections_path], overwrite=overwrite)
     video, media, note = None, None, "without a video: none was given or found"
     if reviewed.video is not None:
         kind = PLAYABLE.get(reviewed.video.suffix.lower())
         media, video, note = _media_of(reviewed, kind, path.parent)
-    with atomic_path(path) as part, writing(path):
+    with atomic_path(path, overwrite=overwrite) as part, writing(path):
         part.write_text(one_file(reviewed.packed(media=media), video=video), encoding="utf-8")
     return (f"{path}: {note}",)
 

@@ -119,12 +119,12 @@ class ReviewServer:
 
 
 def save_corrections(path: Path, corrections: Corrections) -> None:
-    """Write corrections; the file is the old one or the new one, never half of either.
+    """Write corrections over those made before; the file is the old one or the new one, never half of either.
 
     Raises:
         OutputError: it cannot be written.
     """
-    with atomic_path(path) as part, writing(path):
+    with atomic_path(path, overwrite=True) as part, writing(path):
         part.write_text(json.dumps(corrections.to_json(), indent=1) + "\n", encoding="utf-8")
 
 
