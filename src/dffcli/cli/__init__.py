@@ -3,16 +3,16 @@
 from __future__ import annotations
 
 import os
-import signal
-import sys
 from importlib import import_module
-from types import FrameType
 from typing import Annotated
 
 import typer
 
 from dffcli import __version__
 from dffcli._runtime import settle
+from dffcli.cli.failures import reason_of_system
+from dffcli.cli.signals import Stopped, stopping
+from dffcli.cli.terminal import complain, finish_stdout, patient_stderr, plain
 from dffcli.errors import DFFError, SettingError
 
 COMMANDS = (
@@ -25,6 +25,7 @@ COMMANDS = (
     "dffcli.cli.eval",
     "dffcli.cli.weights",
     "dffcli.cli.models",
+    "dffcli.cli.clean",
 )
 """Modules with a `register(app)`; they import nothing heavy before their command runs."""
 
@@ -61,64 +62,45 @@ for _module in COMMANDS:
 
 WRONG_USAGE = 2
 
-STOPPED_BY = {signal.SIGINT: ("interrupted", 130), signal.SIGTERM: ("terminated", 143)}
-"""Signals that end a run in good order, the word for it, and the exit code that shells expect."""
-
-
-class _Stopped(BaseException):
-    """Somebody asked the process to end: what was begun is removed on the way out."""
-
-
-def _stop(number: int, _frame: FrameType | None) -> None:
-    raise _Stopped(number)
-
 
 def main(arguments: list[str] | None = None) -> int:
     """Run the command line.
 
     Returns:
-        0 done, 1 an error of the input or the run, 2 wrong usage, 130 interrupted, 143 terminated.
+        0 done, 1 an error of the input or the run, 2 wrong usage, 130 interrupted, 143 terminated, 129 hung up.
     """
     settle()
-    before = {number: signal.signal(number, _stop) for number in STOPPED_BY}
-    try:
-        return _run(arguments)
-    finally:
-        for number, handler in before.items():
-            signal.signal(number, handler)
+    with patient_stderr(), stopping():
+        try:
+            return finish_stdout(_run(arguments))
+        except Stopped as stopped:  # in the very last moment
+            return stopped.code
 
 
 def _run(arguments: list[str] | None) -> int:
     try:
         code = app(args=arguments, standalone_mode=False)
-    except DFFError as error:
-        if os.environ.get("DFF_DEBUG"):
-            raise
-        _complain("; ".join([str(error), *getattr(error, "__notes__", [])]))
-        return WRONG_USAGE if isinstance(error, SettingError) else 1
-    except _Stopped as stopped:
-        word, code = STOPPED_BY[stopped.args[0]]
+    except Stopped as stopped:
         notes = getattr(stopped, "__notes__", [])
-        _complain("; ".join([f"{word}: nothing unfinished was left under a final name", *notes]))
-        return code
-    except BrokenPipeError:
-        sys.stdout = None  # whoever read us has gone: say nothing at exit either
-        return 1
+        complain("; ".join([f"{stopped.word}: nothing unfinished was left under a final name", *notes]))
+        return stopped.code
     except Exception as error:
-        return _usage_code(error)
+        return _exit_code(error)
     return code if isinstance(code, int) else 0
 
 
-def _usage_code(error: Exception) -> int:
-    """Show wrong usage as click does, and give its exit code; anything else is a bug of ours and passes on."""
+def _exit_code(error: Exception) -> int:
+    """Say in one line what the user can act on, and give the exit code; what is a bug of ours passes on."""
     show, code = getattr(error, "show", None), getattr(error, "exit_code", None)
-    if show is None or code is None:
+    if show is not None and code is not None:  # wrong usage, as click has it
+        for name in ("message", "param_hint"):
+            if isinstance(getattr(error, name, None), str):
+                setattr(error, name, plain(getattr(error, name)))
+        show()
+        return int(code)
+    reason = str(error) if isinstance(error, DFFError) else reason_of_system(error)
+    if reason is None or os.environ.get("DFF_DEBUG"):
         raise error
-    show()
-    return int(code)
-
-
-def _complain(line: str) -> None:
-    from rich.console import Console
-
-    Console(stderr=True, soft_wrap=True, highlight=False).print(f"error: {line}", style="red", markup=False)
+    if reason:
+        complain("; ".join([reason, *getattr(error, "__notes__", [])]))
+    return WRONG_USAGE if isinstance(error, SettingError) else 1
