@@ -15,6 +15,7 @@ import torch
 
 from common import parser, save, table
 from dffcli.categories import CAMVID
+from dffcli.core.engine import Engine
 from dffcli.core.protocols import FlowEstimator
 from dffcli.core.schedule import FixedInterval
 from dffcli.evaluation.segment_data import LabelledPicture, as_video, camvid_split
@@ -87,8 +88,7 @@ def main() -> None:
             per_frame = score_stills(model, test).mean_iou
             for flow in flows:
                 scores = [
-                    score_video(model, test, flow=flow, schedule=FixedInterval(interval), two_sided=False).mean_iou
-                    for interval in (5, 10)
+                    score_video(Engine(model, flow, FixedInterval(interval)), test).mean_iou for interval in (5, 10)
                 ]
                 rows.append([name, flow.name, f"{per_frame:.1f}", *(f"{score:.1f}" for score in scores)])
                 print(*rows[-1], file=sys.stderr)

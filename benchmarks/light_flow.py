@@ -13,6 +13,7 @@ import numpy as np
 import torch
 
 from common import parser, save, table
+from dffcli.core.engine import Engine
 from dffcli.core.protocols import FlowEstimator
 from dffcli.core.schedule import FixedInterval
 from dffcli.core.types import Frame, PreparedImage
@@ -89,7 +90,7 @@ def main() -> None:
         measures = (end_point_error, made_error, milliseconds)
         cells = [f"{measure(flow, options.data):.1f}" for measure in measures]
         for interval, two_sided in ((5, False), (10, False), (5, True), (10, True)):
-            score = score_video(built.model, video, flow=flow, schedule=FixedInterval(interval), two_sided=two_sided)
+            score = score_video(Engine(built.model, flow, FixedInterval(interval), two_sided), video)
             cells.append(f"{score.mean_iou:.1f}")
         rows.append([name, *cells])
         print(*rows[-1], file=sys.stderr)

@@ -105,12 +105,12 @@ def measure(name: str, size: tuple[int, int], *, rounds: int) -> list[str]:
 def main() -> None:
     parser = common.parser(__doc__)
     parser.add_argument("--models", default=",".join(entry.name for entry in ENTRIES))
-    parser.add_argument("--size", default="360x640", help="of the frame, HEIGHTxWIDTH")
+    parser.add_argument("--size", default="640x360", help="of the frame, WIDTHxHEIGHT")
     parser.add_argument("--rounds", type=int, default=3)
     parser.add_argument("--result", default="model_costs", help="name of the page under benchmarks/results")
     options = parser.parse_args()
     torch.set_num_threads(1)
-    height, width = (int(side) for side in options.size.split("x"))
+    width, height = (int(side) for side in options.size.split("x"))
     rows = []
     for name in options.models.split(","):
         rows.append(measure(name, (height, width), rounds=options.rounds))

@@ -24,7 +24,7 @@ import common  # noqa: E402
 from dffcli.core.types import Features, Frame  # noqa: E402
 from dffcli.errors import ModelError  # noqa: E402
 from dffcli.models.registry import build_model, find_entry  # noqa: E402
-from dffcli.models.weights.runtimes import RUNTIMES, use_runtime  # noqa: E402
+from dffcli.models.weights.runtimes import RUNTIMES, on_runtime  # noqa: E402
 
 MODELS = "street-seg,coco-det,lraspp_mobilenet_v3_large,deeplabv3_mobilenet_v3_large"
 
@@ -75,7 +75,7 @@ def main() -> None:
             model = build(name, fold=True)
             began = perf_counter()
             try:
-                use_runtime(model, runtime)
+                model = on_runtime(model, runtime)
                 model.features(image)
             except ModelError as error:
                 print(error, flush=True)

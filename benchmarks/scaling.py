@@ -24,15 +24,16 @@ settle()
 
 import torch  # noqa: E402  # after the settings of the process
 
-from dffcli import timing  # noqa: E402
 from dffcli.bench import lanes  # noqa: E402
 from dffcli.bench.memory import measure_memory  # noqa: E402
 from dffcli.bench.plan import BenchPlan  # noqa: E402
 from dffcli.bench.result import BenchResult, VariantResult  # noqa: E402
 from dffcli.bench.run import bench  # noqa: E402
-from dffcli.core.types import SourceInfo  # noqa: E402
+from dffcli.core import timing  # noqa: E402
+from dffcli.core.types import SourceInfo, Task  # noqa: E402
 from dffcli.evaluation.scene import RATE, standard_scene  # noqa: E402
 from dffcli.models.label_map import upsample_argmax  # noqa: E402
+from dffcli.run.config import RunConfig  # noqa: E402
 from dffcli.video.writer import VideoWriter  # noqa: E402
 
 MODEL = "street-seg"
@@ -130,7 +131,7 @@ def lengths(folder: Path, options: argparse.Namespace) -> str:
     for seconds in options.seconds:
         frames = seconds * RATE
         path = write(folder / f"{seconds}.mp4", LENGTH_SIZE, frames=frames)
-        run = {"source": str(path), "task": "segment", "model": MODEL, "schedule": "fixed", "key_interval": 10}
+        run = RunConfig(str(path), (), Task.SEGMENT, model=MODEL, key_interval=10)
         started = perf_counter()
         memory = measure_memory(run, frames=frames)
         taken = perf_counter() - started

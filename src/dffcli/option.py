@@ -20,7 +20,7 @@ class Option:
     """What a field says of itself.
 
     Attributes:
-        help: one or two sentences; a function where they are made from what is registered.
+        help: one or two sentences; a function of the command's task where they are made from what is registered.
         flags: of the command line, where not `--field-name`.
         metavar: what stands for the value in the help.
         panel: heading it is listed under.
@@ -30,9 +30,14 @@ class Option:
         shapes_result: another value can give another result; a run is resumed only with the same one.
         is_written: the value names what is written; what lies there already says nothing of the run.
         task: the only task it is for.
+        is_argument: it stands by its place on the command line.
+        is_required: it has to be given.
+        is_given: the command itself says it, so there is no option.
+        is_off_switch: its flag turns it off.
+        exists: a path that has to be there.
     """
 
-    help: str | Callable[[], str]
+    help: str | Callable[[str | None], str]
     flags: tuple[str, ...] = ()
     metavar: str | None = None
     panel: str | None = None
@@ -43,11 +48,15 @@ class Option:
     shapes_result: bool = True
     is_written: bool = False
     task: str | None = None
+    is_argument: bool = False
+    is_required: bool = False
+    is_given: bool = False
+    is_off_switch: bool = False
+    exists: bool = False
 
-    @property
-    def text(self) -> str:
-        """The help."""
-        return self.help if isinstance(self.help, str) else self.help()
+    def text(self, task: str | None) -> str:
+        """The help of a command for a task."""
+        return self.help if isinstance(self.help, str) else self.help(task)
 
     @property
     def wanted(self) -> str:
@@ -67,9 +76,16 @@ class Option:
         return (self.low is None or value >= self.low) and (self.high is None or value <= self.high)
 
 
-def option(default: Any = MISSING, *, help: str | Callable[[], str], **facts: Any) -> Any:
-    """A dataclass field that is a setting; `facts` are those of `Option`."""
-    metadata = {_KEY: Option(help, **facts)}
+def option(default: Any = MISSING, declared: Option | None = None, **facts: Any) -> Any:
+    """A dataclass field that is a setting.
+
+    Args:
+        default: its value where none is given; a class stands for a fresh one of its values.
+        declared: what it says of itself, where several groups share it.
+        **facts: of `Option`, instead or in place of some of those declared.
+    """
+    about = Option(**facts) if declared is None else dataclasses.replace(declared, **facts)
+    metadata = {_KEY: about}
     if isinstance(default, type):
         return dataclasses.field(default_factory=default, metadata=metadata)
     return dataclasses.field(default=default, metadata=metadata)

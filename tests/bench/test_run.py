@@ -19,7 +19,7 @@ from dffcli.bench.tables import to_csv, to_markdown
 from dffcli.bench.verdict import verdicts
 from dffcli.categories import Category
 from dffcli.core.types import Features, PreparedImage
-from dffcli.errors import DataError, InputError
+from dffcli.errors import DataError, InputError, ModelError
 from dffcli.models.registry import BuiltModel
 from tests.fakes import FakeFlow, FakeModel
 from tests.make_clip import make_clip
@@ -135,6 +135,11 @@ def test_intervals_longer_than_the_clip_are_left_out_and_it_is_said(clip: str, m
     assert "too few for a key interval of 50" in found.notes[0]
 
 
+def test_without_a_model_there_is_nothing_to_compare(clip: str) -> None:
+    with pytest.raises(ModelError, match="at least one model"):
+        bench(BenchPlan(clip, ()))
+
+
 def test_a_single_picture_cannot_be_compared(tmp_path: Path, model: SlowModel) -> None:
     make_clip(str(tmp_path / "one.mp4"), frames=1, size=(64, 64))
     with pytest.raises(InputError, match="at least 2 frames"):
@@ -182,7 +187,12 @@ def test_nothing_passes_a_closed_gate() -> None:
 
 def test_a_runtime_serves_per_frame_evaluation_too(clip: str, monkeypatch: pytest.MonkeyPatch) -> None:
     asked = []
-    monkeypatch.setattr("dffcli.bench.run.use_runtime", lambda model, name, device: asked.append((model.name, name)))
+
+    def on_runtime(model: FakeModel, name: str, *, device: str) -> FakeModel:
+        asked.append((model.name, name))
+        return model
+
+    monkeypatch.setattr("dffcli.models.weights.runtimes.on_runtime", on_runtime)
     plan = BenchPlan(
         clip, ("fake",), intervals=(1, 4), frames=FRAMES, memory=False, end_to_end=False, runtime="openvino"
     )

@@ -14,7 +14,7 @@ import pytest
 
 from dffcli.cli import main
 from dffcli.cli.annotate import default_output
-from dffcli.cli.options import parse_seconds
+from dffcli.run.read import seconds as parse_seconds
 from tests.make_clip import make_clip
 
 

@@ -34,7 +34,7 @@ def test_train_resume_and_use(
     command = [
         *("train", "segment", str(run), "--data", f"camvid:{data}", "--validate", f"camvid:{data},split=val"),
         *("--classes", "sky,ground,box", "--init", str(small_network), "--view-size", "32x32", "--batch-size", "2"),
-        *("--input-size", "64x80", "--device", "cpu"),
+        *("--input-size", "80x64", "--device", "cpu"),
     ]
     assert main([*command, "--steps", "2"]) == 0
     assert {path.name for path in run.iterdir()} == {
@@ -79,7 +79,7 @@ def test_flow_training_from_the_command_line(data: Path, tmp_path: Path) -> None
     run = tmp_path / "flow"
     assert not main(
         [
-            *("train", "flow", str(run), "--stills", str(data / "train"), "--size", "32x48", "--batch-size", "1"),
+            *("train", "flow", str(run), "--stills", str(data / "train"), "--size", "48x32", "--batch-size", "1"),
             *("--steps", "1", "--device", "cpu", "--quiet"),
         ]
     )
@@ -92,11 +92,11 @@ def test_flow_training_from_the_command_line(data: Path, tmp_path: Path) -> None
         (["train", "segment", "{run}", "--data", "camvid:{data}/none"], 1, "no such folder"),
         (["train", "segment", "{run}", "--data", "nonsense"], 1, "expected camvid, cityscapes, folder"),
         (["train", "segment", "{run}", "--data", "camvid:{data}", "--classes", "one"], 2, "expected names"),
-        (["train", "segment", "{run}", "--data", "camvid:{data}", "--view-size", "big"], 2, "expected HEIGHTxWIDTH"),
+        (["train", "segment", "{run}", "--data", "camvid:{data}", "--view-size", "big"], 2, "width x height"),
         (["train", "segment", "{run}", "--data", "camvid:{data}", "--view-size", "33x32"], 1, "multiples of 32"),
         (["train", "segment", "{run}", "--data", "camvid:{data}", "--resume"], 1, "no checkpoint there"),
         (["eval", "segment", "camvid:{data},split=val", "--intervals", "5"], 2, "needs a video"),
-        (["eval", "segment", "camvid:{data},split=val", "--intervals", "x"], 2, "expected whole numbers"),
+        (["eval", "segment", "camvid:{data},split=val", "--intervals", "x"], 2, "expected numbers of at least 1"),
         (["eval", "segment", "camvid:{data},split=test"], 1, "no such folder"),
     ],
 )

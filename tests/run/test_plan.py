@@ -21,8 +21,8 @@ DETECT = RunConfig("in.mp4", (), Task.DETECT)
 
 
 def test_what_is_left_open_is_decided() -> None:
-    assert plan(SEGMENT).model.entry.name == "street-seg"
-    assert plan(DETECT).model.entry.name == "street-det"
+    assert plan(SEGMENT).model.info.name == "street-seg"
+    assert plan(DETECT).model.info.name == "street-det"
     schedule = plan(SEGMENT).schedule.make()
     assert isinstance(schedule, Adaptive)
     assert (schedule.max_interval, schedule.patience) == (MAX_INTERVAL, 0.5)
@@ -56,6 +56,7 @@ def test_every_video_gets_a_schedule_of_its_own() -> None:
         (replace(SEGMENT, flow="gone.safetensors"), ModelError, "no such file"),
         (replace(SEGMENT, device="abacus"), ModelError, "expected auto, cpu"),
         (replace(SEGMENT, runtime="steam"), ModelError, "expected one of torch"),
+        (replace(DETECT, model="dff-rfcn-resnet101", runtime="onnx"), ModelError, "runs on torch only, not on onnx"),
         (replace(SEGMENT, classes=("caar",)), ModelError, "did you mean 'car'"),
         (replace(SEGMENT, outputs=("out.txt",)), OutputError, "holds boxes"),
         (replace(SEGMENT, outputs=("out.json", "out.json")), OutputError, "named twice"),

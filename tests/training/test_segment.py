@@ -8,6 +8,7 @@ import pytest
 import torch
 
 from dffcli.categories import CAMVID
+from dffcli.core.engine import Engine
 from dffcli.core.schedule import FixedInterval
 from dffcli.errors import DataError, ShapeError
 from dffcli.evaluation.segment_data import as_video, camvid_split
@@ -132,15 +133,15 @@ def test_a_tiny_segmenter_learns_a_tiny_world(tmp_path: Path) -> None:
     assert stills.key_share == 1.0
     assert stills.class_iou["sky"] == pytest.approx(100, abs=15)
     video = as_video(pictures, max_offset=5)
-    every = score_video(model, video, flow=HoldFlow(), schedule=FixedInterval(1), two_sided=False)
+    every = score_video(Engine(model, HoldFlow(), FixedInterval(1)), video)
     assert every.mean_iou == score_stills(model, pictures).mean_iou
-    held = score_video(model, video, flow=HoldFlow(), schedule=FixedInterval(3), two_sided=True)
+    held = score_video(Engine(model, HoldFlow(), FixedInterval(3), two_sided=True), video)
     assert held.key_share == pytest.approx(1 / 3)
     assert held.mean_iou < every.mean_iou  # the pictures have nothing in common
-    snippets = score_snippets(model, video[1:], flow=HoldFlow(), interval=2)
+    snippets = score_snippets(lambda: Engine(model, HoldFlow(), FixedInterval(2)), video[1:], interval=2)
     assert snippets.key_share == pytest.approx(3 / 5)
     with pytest.raises(DataError, match="expected 1 frames before it, found 0"):
-        score_snippets(model, pictures, flow=HoldFlow(), interval=2)
+        score_snippets(lambda: Engine(model, HoldFlow(), FixedInterval(2)), pictures, interval=2)
 
 
 def test_impossible_settings_are_refused(tmp_path: Path) -> None:

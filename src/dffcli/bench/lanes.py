@@ -4,21 +4,25 @@ from __future__ import annotations
 
 import threading
 from array import array
-from collections.abc import Callable, Iterable, Iterator
-from contextlib import ExitStack, contextmanager, suppress
+from collections.abc import Iterable, Iterator
+from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
-from pathlib import Path
 from time import perf_counter
-from typing import TypeVar
+from types import TracebackType
+from typing import Any, Self, TypeVar, cast
 
-from dffcli.bench.plan import Variant
-from dffcli.core.engine import Engine
-from dffcli.core.protocols import FlowEstimator, VideoModel
-from dffcli.core.timing import Stopwatch, TimedFlow, TimedModel, TimedWarp
-from dffcli.core.types import Frame, FrameResult
+from dffcli.core.protocols import Schedule
+from dffcli.core.timing import Stopwatch
+from dffcli.core.types import Frame, FrameResult, SourceInfo
+from dffcli.formats.sink import Sink
 from dffcli.render.overlay import Overlay
-from dffcli.video.prefetch import prefetch, queue_depth, write_behind
+from dffcli.run.overlay_sink import OverlaySink
+from dffcli.run.parts import Parts
+from dffcli.run.plan import Plan
+from dffcli.run.runner import Run
+from dffcli.run.sinks import overlay_parts
 from dffcli.video.reader import open_source
+from dffcli.video.source import Source, SourceNotes
 from dffcli.video.writer import VideoWriter
 
 T = TypeVar("T")
@@ -54,12 +58,6 @@ class ActiveClock:
             self._since = perf_counter()
 
 
-def _engine(variant: Variant, model: VideoModel, flow: FlowEstimator, watch: Stopwatch) -> Engine:
-    return Engine(
-        TimedModel(model, watch), TimedFlow(flow, watch), variant.schedule(), variant.two_sided, TimedWarp(watch)
-    )
-
-
 @dataclass(slots=True)
 class Turn:
     """What one turn gave.
@@ -77,18 +75,19 @@ class NetworkLane:
     """The networks alone: decoded frames in, predictions out, nothing beside them.
 
     Args:
-        variant: what to run.
+        parts: what runs.
+        schedule: a fresh one.
+        two_sided: frames between key frames are reached from both.
         frames: decoded frames; the time it takes to get them does not count.
     """
 
-    def __init__(self, variant: Variant, model: VideoModel, flow: FlowEstimator, frames: Iterator[Frame]) -> None:
-        self.variant = variant
+    def __init__(self, parts: Parts, schedule: Schedule, *, two_sided: bool, frames: Iterator[Frame]) -> None:
         self.watch = Stopwatch()
         self.latencies = array("d")
         self._clock = ActiveClock()
         self._frames = frames
         self._taken: dict[int, float] = {}
-        self._results = _engine(variant, model, flow, self.watch).run(self._taking())
+        self._results = parts.engine(schedule, two_sided=two_sided, watch=self.watch).run(self._taking())
 
     def _taking(self) -> Iterator[Frame]:
         while True:
@@ -163,62 +162,120 @@ class Gate:
             self._changed.wait_for(lambda: not self._inside)
 
 
-class _DiscardedError(Exception):
-    """Leaves a writer's context so that its file is removed."""
+@dataclass(frozen=True, slots=True)
+class _GatedSource:
+    """A source whose frames are fetched in the variant's turns alone, and timed."""
 
+    inner: Source
+    gate: Gate
+    watch: Stopwatch
 
-class PipelineLane:
-    """The whole way from a video file to an overlaid video file, with its threads, as `dff detect` and `segment` go.
+    @property
+    def info(self) -> SourceInfo:
+        return self.inner.info
 
-    Args:
-        variant: what to run.
-        source: what to read.
-        folder: where the video is written; it is removed in the end.
-        keep: drops what would not be drawn.
-    """
+    @property
+    def notes(self) -> SourceNotes:
+        return self.inner.notes
 
-    def __init__(
-        self,
-        variant: Variant,
-        model: VideoModel,
-        flow: FlowEstimator,
-        *,
-        source: str,
-        folder: Path,
-        keep: Callable[[FrameResult], FrameResult],
-    ) -> None:
-        self.variant = variant
-        self.watch = Stopwatch()
-        self._model, self._flow = model, flow
-        self._place, self._folder, self._keep = source, folder, keep
-        self._gate = Gate()
-        self._stack = ExitStack()
+    def __iter__(self) -> Iterator[Frame]:
+        return self.gate.guard(self.watch.iterate(self.inner, "decode"))
 
-    def __enter__(self) -> PipelineLane:
-        with ExitStack() as stack:
-            source = stack.enter_context(open_source(self._place))
-            writer = VideoWriter(self._folder / f"{id(self)}.mp4", info=source.info)
-            stack.enter_context(writer)
-            overlay = Overlay(self._model.categories, opacity=0.5)
-
-            def draw_and_encode(result: FrameResult) -> None:
-                with self._gate.passing():
-                    with self.watch.time("draw"):
-                        picture = overlay.draw(result.frame.image, result.prediction)
-                    with self.watch.time("encode"):
-                        writer.write(picture, result.frame.pts_seconds, result.frame.duration_seconds)
-
-            depth = queue_depth(source.info.size)
-            self._write = stack.enter_context(write_behind(draw_and_encode, depth=depth))
-            ahead = stack.enter_context(prefetch(self._gate.guard(self.watch.iterate(source, "decode")), depth=depth))
-            stack.callback(self._gate.open)  # so that the threads can end
-            self._results = _engine(self.variant, self._model, self._flow, self.watch).run(ahead)
-            self._stack = stack.pop_all()
+    def __enter__(self) -> Self:
         return self
 
     def __exit__(self, *_: object) -> None:
-        with suppress(_DiscardedError):
-            self._stack.__exit__(_DiscardedError, _DiscardedError(), None)
+        return
+
+
+@dataclass(frozen=True, slots=True)
+class _GatedSink:
+    """A sink that is written in the variant's turns alone."""
+
+    inner: Sink
+    gate: Gate
+
+    def __enter__(self) -> Self:
+        self.inner.__enter__()
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self.inner.__exit__(kind, error, trace)
+
+    def write(self, result: FrameResult) -> None:
+        with self.gate.passing():
+            self.inner.write(result)
+
+    @property
+    def notes(self) -> tuple[str, ...]:
+        return self.inner.notes
+
+
+class _Timed:
+    """An object one of whose methods is clocked; the others are its own."""
+
+    def __init__(self, inner: Any, method: str, *, stage: str, watch: Stopwatch) -> None:
+        self._inner, self._method, self._stage, self._watch = inner, method, stage, watch
+
+    def __getattr__(self, name: str) -> Any:
+        found = getattr(self._inner, name)
+        if name != self._method:
+            return found
+
+        def timed(*arguments: Any, **options: Any) -> Any:
+            with self._watch.time(self._stage):
+                return found(*arguments, **options)
+
+        return timed
+
+    def __enter__(self) -> Any:
+        self._inner.__enter__()
+        return self
+
+    def __exit__(self, *error: Any) -> Any:
+        return self._inner.__exit__(*error)
+
+
+class PipelineLane:
+    """The whole way from a video file to an overlaid video file, as `dff detect` and `segment` go.
+
+    Args:
+        plan: with one video to write, which is removed in the end.
+        parts: what runs.
+    """
+
+    def __init__(self, plan: Plan, parts: Parts) -> None:
+        self.watch = Stopwatch()
+        self._plan, self._parts = plan, parts
+        self._gate = Gate()
+        self._stack = ExitStack()
+
+    def __enter__(self) -> Self:
+        plan, parts, watch = self._plan, self._parts, self.watch
+        with ExitStack() as stack:
+            source = stack.enter_context(open_source(plan.source))
+            overlay, writer = overlay_parts(
+                plan.outputs[0].path,
+                info=source.info,
+                categories=parts.built.model.categories,
+                options=plan.writing,
+            )
+            drawing = cast(Overlay, _Timed(overlay, "draw", stage="draw", watch=watch))
+            encoding = cast(VideoWriter, _Timed(writer, "write", stage="encode", watch=watch))
+            sink = _GatedSink(OverlaySink(drawing, encoding), self._gate)
+            run = Run(plan, _GatedSource(source, self._gate, watch), [sink], parts=parts)
+            stack.enter_context(run)
+            stack.callback(self._gate.open)  # so that the threads can end
+            self._results = iter(run)
+            self._stack = stack.pop_all()
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self._stack.__exit__(kind, error, trace)
 
     def turn(self, count: int) -> float:
         """Run until `count` more frames are on their way to the file; gives the seconds it took."""
@@ -226,10 +283,8 @@ class PipelineLane:
         self._gate.open()
         try:
             for _ in range(count):
-                result = next(self._results, None)
-                if result is None:
+                if next(self._results, None) is None:
                     break
-                self._write(self._keep(result))
         finally:
             self._gate.close()
         return perf_counter() - started

@@ -3,16 +3,16 @@
 from __future__ import annotations
 
 import json
+import pickle
 import subprocess
 import sys
 import tempfile
-from contextlib import suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Any
 
 from dffcli._runtime import settle
 from dffcli.errors import ModelError
+from dffcli.run.config import RunConfig
 
 WAIT_SECONDS = 1800
 
@@ -25,11 +25,11 @@ class Memory:
     gpu: int | None
 
 
-def measure_memory(options: dict[str, Any], *, frames: int) -> Memory:
+def measure_memory(config: RunConfig, *, frames: int) -> Memory:
     """Annotate the first frames of a video into an overlaid video, in a process of its own.
 
     Args:
-        options: of `dffcli.run.config.RunConfig`, as JSON takes them; without outputs.
+        config: of the run, without outputs.
         frames: how many to run.
 
     Raises:
@@ -37,17 +37,17 @@ def measure_memory(options: dict[str, Any], *, frames: int) -> Memory:
     """
     with tempfile.TemporaryDirectory() as folder:
         answer = Path(folder) / "answer.json"
-        task = {"options": options, "frames": frames, "output": str(Path(folder) / "out.mp4"), "answer": str(answer)}
+        task = _Task(replace(config, outputs=(str(Path(folder) / "out.mp4"),)), frames, answer)
         run = subprocess.run(
-            [sys.executable, "-m", "dffcli.bench.memory", json.dumps(task)],
+            [sys.executable, "-m", "dffcli.bench.memory"],
+            input=pickle.dumps(task),
             capture_output=True,
-            text=True,
             timeout=WAIT_SECONDS,
             check=False,
         )
         if run.returncode or not answer.is_file():
-            last = (run.stderr.strip().splitlines() or ["no message"])[-1]
-            raise ModelError(f"{options['model']}: measuring its memory failed: {last}")
+            last = (run.stderr.decode(errors="replace").strip().splitlines() or ["no message"])[-1]
+            raise ModelError(f"{config.model}: measuring its memory failed: {last}")
         return Memory(**json.loads(answer.read_text()))
 
 
@@ -64,34 +64,36 @@ def peak_resident_bytes() -> int:
     return peak if sys.platform == "darwin" else peak * 1024
 
 
-class _EnoughError(Exception):
-    """Ends a run after the frames that were wanted."""
+@dataclass(frozen=True, slots=True)
+class _Task:
+    """What the process is to do.
+
+    Attributes:
+        config: the run.
+        frames: how many of it.
+        answer: where to leave the figures.
+    """
+
+    config: RunConfig
+    frames: int
+    answer: Path
 
 
-def _run(task: dict[str, Any]) -> None:
+def _run(task: _Task) -> None:
     settle()
     import torch
 
-    from dffcli.core.types import FrameResult, Task
-    from dffcli.run.config import RunConfig
-    from dffcli.run.runner import annotate
+    from dffcli.run.plan import plan
+    from dffcli.run.runner import started
 
-    options = task["options"] | {"task": Task(task["options"]["task"])}
-    if options.get("weights") not in (None, "default", "random"):
-        options["weights"] = Path(options["weights"])
-    left = task["frames"]
-
-    def count(_result: FrameResult, _progress: object) -> None:
-        nonlocal left
-        left -= 1
-        if left <= 0:
-            raise _EnoughError
-
-    with suppress(_EnoughError):
-        annotate(RunConfig(outputs=(task["output"],), **options), on_frame=count)
+    with started(plan(task.config)) as run:
+        for _ in zip(range(task.frames), run, strict=False):
+            pass
     gpu = torch.cuda.max_memory_allocated() if torch.cuda.is_available() else None
-    Path(task["answer"]).write_text(json.dumps({"resident": peak_resident_bytes(), "gpu": gpu or None}))
+    task.answer.write_text(json.dumps({"resident": peak_resident_bytes(), "gpu": gpu or None}))
 
 
 if __name__ == "__main__":
-    _run(json.loads(sys.argv[1]))
+    from dffcli.bench.memory import _run as run  # by its own name, as it was pickled
+
+    run(pickle.load(sys.stdin.buffer))

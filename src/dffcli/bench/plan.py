@@ -5,12 +5,18 @@ from __future__ import annotations
 import math
 from dataclasses import dataclass
 from pathlib import Path
+from typing import TYPE_CHECKING
 
-from dffcli.core.protocols import Schedule
-from dffcli.core.schedule import MAX_INTERVAL, PATIENCE, Adaptive, FixedInterval
-from dffcli.core.types import Task
-from dffcli.errors import ModelError
-from dffcli.models.registry import Weights, model_entries
+from dffcli.core.task import Task
+from dffcli.errors import SettingError
+from dffcli.flow import FLOWS
+from dffcli.models.registry import Weights
+from dffcli.option import check_settings, option
+from dffcli.run.config import DEVICE, KEYS, RUNTIME, WEIGHTS, WHAT
+from dffcli.run.read import intervals, names
+
+if TYPE_CHECKING:
+    from dffcli.run.plan import PlannedSchedule
 
 INTERVALS = (1, 2, 5, 10, 20)  # frames
 FRAMES = 100  # measured for each variant
@@ -58,12 +64,16 @@ class Variant:
             return "every frame"
         return f"{self.keys}, {self.flow}" + ("" if self.two_sided else ", causal")
 
-    def schedule(self) -> Schedule:
-        """A fresh schedule."""
-        if self.interval is not None:
-            return FixedInterval(self.interval)
-        entry = model_entries().get(self.model)
-        return Adaptive(PATIENCE[Task.SEGMENT if entry is None else entry.task], max_interval=MAX_INTERVAL)
+    def schedule(self, task: Task) -> PlannedSchedule:
+        """Who is a key frame, of a model for that task."""
+        from dffcli.run.plan import plan_schedule
+
+        return plan_schedule(task, key_interval=self.interval)
+
+
+def flows_help(_task: str | None) -> str:
+    """The flow estimators."""
+    return f"Flows to compare: {', '.join(FLOWS)}. (default: the model's own, or dis)"
 
 
 @dataclass(frozen=True, slots=True)
@@ -72,7 +82,7 @@ class BenchPlan:
 
     Attributes:
         source: video file or folder of images.
-        models: names.
+        models: names; empty takes the task's own.
         task: refuse models for another task.
         intervals: frames between key frames; 1, the baseline, is always measured.
         adaptive: also the adaptive schedule.
@@ -81,35 +91,63 @@ class BenchPlan:
         weights: which weights to load.
         device: "auto", "cpu", "cuda", "cuda:1", "mps".
         runtime: what runs the feature networks, per-frame evaluation's too; one of
-            `dffcli.models.weights.runtimes.RUNTIMES`.
+            `dffcli.models.registry.RUNTIMES`.
         frames: how many are measured for each variant.
         ground_truth: masks or boxes to judge by.
         end_to_end: also measure the whole way from file to file.
         memory: also measure each variant's memory, in a process of its own.
     """
 
-    source: str
-    models: tuple[str, ...]
-    task: Task | None = None
-    intervals: tuple[int, ...] = INTERVALS
-    adaptive: bool = False
-    flows: tuple[str, ...] = ()
-    causal: bool = False
-    weights: Weights = "default"
-    device: str = "auto"
-    runtime: str = "torch"
-    frames: int = FRAMES
-    ground_truth: Path | None = None
-    end_to_end: bool = True
-    memory: bool = True
+    source: str = option(
+        "",
+        help="A video or a folder of images; without it, a clip rendered on the spot.",
+        metavar="[INPUT]",
+        is_argument=True,
+    )
+    models: tuple[str, ...] = option(
+        (), help="Networks to compare. (default: the task's own)", metavar="A,B", panel=WHAT, read=names
+    )
+    task: Task | None = option(None, help="Only models for this task.", panel=WHAT)
+    intervals: tuple[int, ...] = option(
+        INTERVALS,
+        help="Key intervals; 1, every frame, is always measured.",
+        metavar="N,N",
+        panel=KEYS,
+        read=intervals,
+    )
+    adaptive: bool = option(False, help="The adaptive schedule too.", panel=KEYS)
+    flows: tuple[str, ...] = option((), help=flows_help, metavar="A,B", panel=KEYS, read=names)
+    causal: bool = option(False, help="The causal form too, beside the two-sided one.", panel=KEYS)
+    weights: Weights = option("default", WEIGHTS)
+    device: str = option("auto", DEVICE)
+    runtime: str = option("torch", RUNTIME)
+    frames: int = option(FRAMES, help="Frames measured for each variant.", metavar="N", panel=WHAT, low=1)
+    ground_truth: Path | None = option(
+        None,
+        help="Judge by it too: a folder of PNG masks of class ids, COCO or CocoVID JSON, or MOT's gt.txt.",
+        metavar="PATH",
+        panel=WHAT,
+        exists=True,
+    )
+    end_to_end: bool = option(
+        True,
+        help="Leave out the runs from file to file.",
+        flags=("--network-only",),
+        panel=WHAT,
+        is_off_switch=True,
+    )
+    memory: bool = option(
+        True,
+        help="Leave out memory (a process for each variant).",
+        flags=("--no-memory",),
+        panel=WHAT,
+        is_off_switch=True,
+    )
 
     def __post_init__(self) -> None:
-        if not self.models:
-            raise ModelError("expected at least one model to compare with itself")
+        check_settings(self)
         if any(interval < 1 for interval in self.intervals):
-            raise ModelError(f"key intervals: expected at least 1, got {min(self.intervals)}")
-        if self.frames < 1:
-            raise ModelError(f"frames to measure: expected at least 1, got {self.frames}")
+            raise SettingError(f"key intervals: expected at least 1, got {min(self.intervals)}")
 
     def variants(self, default_flows: dict[str, str]) -> list[Variant]:
         """Every variant, each model's baseline first.

@@ -14,22 +14,22 @@ from dffcli.bench.memory import measure_memory
 from dffcli.bench.plan import BenchPlan, Variant, turn_length
 from dffcli.bench.result import FILE_STAGES, NETWORK_STAGES, BenchResult, Latency, Speed, VariantResult
 from dffcli.bench.shelf import Shelf
-from dffcli.core.engine import Engine
-from dffcli.core.protocols import FlowEstimator
+from dffcli.core.info import ModelInfo
 from dffcli.core.schedule import MAX_INTERVAL, FixedInterval
-from dffcli.core.types import Frame, FrameResult
-from dffcli.errors import DataError, InputError
+from dffcli.core.types import Frame, FrameResult, Task
+from dffcli.errors import DataError, InputError, ModelError
 from dffcli.evaluation.judge import Judge, make_judge
 from dffcli.evaluation.truth import Truth, read_truth
-from dffcli.models.registry import BuiltModel, build_model
-from dffcli.models.weights.runtimes import use_runtime
-from dffcli.run.parts import choose_flow, resolve_device
-from dffcli.run.postprocess import keeper
+from dffcli.models.registry import BuiltModel, build_model, model_entries
+from dffcli.run.config import RunConfig
+from dffcli.run.parts import Parts, build_parts, choose_flow, resolve_device
+from dffcli.run.plan import PlannedModel
+from dffcli.run.plan import plan as plan_run
+from dffcli.run.postprocess import PostProcessing
 from dffcli.video.reader import open_source
 
 WARM_UP = 3  # frames, the middle one propagated
 MEMORY_BEGINS = 0.8  # of the whole: a process for each variant, which takes seconds to start
-DRAWN_SCORE = 0.5  # detections below it are not drawn, as in `dff detect`
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,8 +50,7 @@ class _Contender:
     """A variant with all that runs and judges it."""
 
     variant: Variant
-    built: BuiltModel
-    flow: FlowEstimator
+    parts: Parts
     network: NetworkLane
     pipeline: PipelineLane | None
     agreement: Judge
@@ -82,20 +81,21 @@ def bench(
     Raises:
         DFFError: anything the user can act on.
     """
+    if not plan.models:
+        raise ModelError("expected at least one model to compare with itself")
     device = resolve_device(plan.device)
     whole = on_progress
     on_progress = part_of(whole, 0.0, MEMORY_BEGINS if plan.memory else 1.0)
     on_progress(Progress("building the networks", 0.0))
-    built = {name: build(name, weights=plan.weights, device=device, task=plan.task) for name in plan.models}
-    for model in built.values():
-        use_runtime(model.model, plan.runtime, device=device)
+    parts = {name: _build(name, plan, build) for name in plan.models}
+    built = {name: one.built for name, one in parts.items()}
     with ExitStack() as stack:
         source = stack.enter_context(open_source(plan.source))
         if source.info.is_live:
             raise InputError(f"{plan.source}: a live source cannot be read twice; record a clip and compare on that")
         plan, turn, shelf, notes = _fit(plan, iter(source), name=source.info.name)
         truth = None if plan.ground_truth is None else read_truth(plan.ground_truth, video=source.info.name)
-        race = _Race(stack, plan, built, shelf, truth, device=device)
+        race = _Race(stack, plan, parts, shelf, truth)
         on_progress(Progress("warming up", 0.0))
         race.warm_up()
         turns = race.run(turn, on_progress)
@@ -115,6 +115,13 @@ def bench(
         random_models=tuple(name for name, model in built.items() if model.is_random),
         notes=(*notes, *source.notes.lines()),
     )
+
+
+def _build(name: str, plan: BenchPlan, build: Callable[..., BuiltModel]) -> Parts:
+    """A model as it is shipped: detections that nobody sees are not worked on."""
+    info = model_entries()[name].info if name in model_entries() else ModelInfo(name, plan.task or Task.SEGMENT, ())
+    model = PlannedModel(info, plan.weights, plan.device, plan.runtime)
+    return build_parts(model, flow=None, lowest_score=PostProcessing().lowest_score, build=build)
 
 
 def _fit(plan: BenchPlan, frames: Iterator[Frame], *, name: str) -> tuple[BenchPlan, int, Shelf, list[str]]:
@@ -140,35 +147,34 @@ class _Race:
         self,
         stack: ExitStack,
         plan: BenchPlan,
-        built: dict[str, BuiltModel],
+        models: dict[str, Parts],
         shelf: Shelf,
         truth: Truth | None,
-        *,
-        device: str,
     ) -> None:
         self._plan, self._shelf, self._truth = plan, shelf, truth
-        own = {name: choose_flow(None, model, device=device) for name, model in built.items()}
-        flows = {name: choose_flow(name, built[plan.models[0]], device=device) for name in plan.flows}
+        first = next(iter(models.values()))
+        flows = {name: choose_flow(name, first.built, device=first.device) for name in plan.flows}
         folder = Path(stack.enter_context(tempfile.TemporaryDirectory())) if plan.end_to_end else None
         self.contenders: list[_Contender] = []
-        for variant in plan.variants({name: flow.name for name, flow in own.items()}):
-            model = built[variant.model]
-            flow = flows.get(variant.flow or "", own[variant.model])
+        for number, variant in enumerate(plan.variants({name: parts.flow.name for name, parts in models.items()})):
+            own = models[variant.model]
+            parts = replace(own, flow=flows.get(variant.flow or "", own.flow))
+            model = parts.built.model
             pipeline = None
             if folder is not None:
-                keep = keeper(model.model.categories, classes=(), score_threshold=DRAWN_SCORE)
-                lane = PipelineLane(variant, model.model, flow, source=plan.source, folder=folder, keep=keep)
-                pipeline = stack.enter_context(lane)
-            is_judged = truth is not None and truth.task is model.model.task
+                config = _config(variant, plan, model.task, outputs=(str(folder / f"{number}.mp4"),))
+                info = ModelInfo(model.name, model.task, model.categories)
+                pipeline = stack.enter_context(PipelineLane(plan_run(config, info=info), parts))
+            schedule = variant.schedule(model.task).make()
+            is_judged = truth is not None and truth.task is model.task
             self.contenders.append(
                 _Contender(
                     variant,
-                    model,
-                    flow,
-                    NetworkLane(variant, model.model, flow, shelf.reader()),
+                    parts,
+                    NetworkLane(parts, schedule, two_sided=variant.two_sided, frames=shelf.reader()),
                     pipeline,
-                    make_judge(model.model.task, model.model.categories),
-                    make_judge(model.model.task, model.model.categories) if is_judged else None,
+                    make_judge(model.task, model.categories),
+                    make_judge(model.task, model.categories) if is_judged else None,
                 )
             )
 
@@ -180,8 +186,7 @@ class _Race:
             pair = (contender.variant.model, contender.variant.flow)
             if not contender.variant.is_baseline and pair not in seen:
                 seen.add(pair)
-                engine = Engine(contender.built.model, contender.flow, FixedInterval(WARM_UP - 1), two_sided=True)
-                for _ in engine.run(frames):
+                for _ in contender.parts.engine(FixedInterval(WARM_UP - 1), two_sided=True).run(frames):
                     pass
             contender.network.turn(1)
             contender.network.forget()
@@ -261,19 +266,24 @@ def _with_memory(
     for number, result in enumerate(results):
         variant = result.variant
         on_progress(Progress(f"memory of {variant.model}, {variant.label}", number / len(results)))
-        options = {
-            "source": plan.source,
-            "task": str(built[variant.model].model.task),
-            "model": variant.model,
-            "weights": str(plan.weights),
-            "device": plan.device,
-            "runtime": plan.runtime,
-            "schedule": "adaptive" if variant.interval is None else "fixed",
-            "key_interval": variant.interval,
-            "causal": not variant.two_sided,
-            "flow": variant.flow if plan.flows else None,
-        }
-        memory = measure_memory(options, frames=2 + (variant.interval or MAX_INTERVAL))
+        config = _config(variant, plan, built[variant.model].model.task)
+        memory = measure_memory(config, frames=2 + (variant.interval or MAX_INTERVAL))
         measured.append(replace(result, peak_bytes=memory.resident, peak_gpu_bytes=memory.gpu))
     on_progress(Progress("done", 1.0))
     return measured
+
+
+def _config(variant: Variant, plan: BenchPlan, task: Task, *, outputs: tuple[str, ...] = ()) -> RunConfig:
+    """A variant as a run of its own."""
+    return RunConfig(
+        source=plan.source,
+        outputs=outputs,
+        task=task,
+        model=variant.model,
+        weights=plan.weights,
+        device=plan.device,
+        runtime=plan.runtime,
+        key_interval=variant.interval,
+        causal=not variant.two_sided,
+        flow=variant.flow if variant.flow in plan.flows else None,
+    )

@@ -1,115 +1,70 @@
-"""What `dff detect` and `dff segment` share: from options to a run, shown as it goes."""
+"""What `dff detect` and `dff segment` share: a run, shown as it goes."""
 
 from __future__ import annotations
 
 from contextlib import ExitStack
+from dataclasses import replace
 from pathlib import Path
-from typing import Any
 
 import typer
 
 from dffcli.categories import recolored
 from dffcli.cli.batch import find_videos, outputs_for, run_batch
 from dffcli.cli.console import Console, print_report
-from dffcli.cli.options import parse_seconds, parse_weights, split_names
+from dffcli.cli.screen import Screen
 from dffcli.cli.window import Window
-from dffcli.core.types import FrameResult, SourceInfo, Task
 from dffcli.errors import VideoDecodeError
-from dffcli.formats.sink import OutputOptions
-from dffcli.models.registry import BuiltModel
 from dffcli.models.weights.downloads import reporting
 from dffcli.run.config import RunConfig
+from dffcli.run.plan import plan
 from dffcli.run.report import RunReport
-from dffcli.run.runner import Progress, annotate
+from dffcli.run.runner import started
 
 
-def run(task: Task, **options: Any) -> None:
+def run(config: RunConfig, screen: Screen) -> None:
     """Annotate, show progress and the summary, write the report.
 
     Raises:
-        DFFError: as `dffcli.run.runner.annotate`.
+        DFFError: anything the user can act on.
     """
-    videos = find_videos(options["source"])
+    videos = find_videos(config.source)
     if videos:
-        _run_all(task, videos, **options)
+        _run_all(videos, config, screen)
         return
-    config = make_config(task, **options)
-    report = _annotate(config, quiet=options["quiet"], show=options["show"])
-    if not options["quiet"]:
+    config = replace(config, outputs=config.outputs or (default_output(config.source),))
+    report = _annotate(config, screen)
+    if not screen.quiet:
         print_report(report, outputs=config.outputs)
     if report.broke is not None:
         raise VideoDecodeError(f"{report.broke}; the {report.frames} frames before are written")
 
 
-def _annotate(config: RunConfig, *, quiet: bool, show: bool) -> RunReport:
+def _annotate(config: RunConfig, screen: Screen) -> RunReport:
+    planned = plan(config)
     with ExitStack() as stack:
-        window = stack.enter_context(Window(opacity=config.output.opacity)) if show else None
-        console = stack.enter_context(Console(quiet=quiet))
+        window = stack.enter_context(Window(opacity=config.output.opacity)) if screen.show else None
+        console = stack.enter_context(Console(quiet=screen.quiet))
         stack.enter_context(reporting(console.download))
-
-        def start(info: SourceInfo, built: BuiltModel) -> None:
-            console.start(info, built)
-            if window is not None:
-                window.start(info, recolored(built.model.categories, config.output.palette))
-
-        def advance(result: FrameResult, progress: Progress) -> None:
-            console.advance(result, progress)
+        run = stack.enter_context(started(planned))
+        console.start(run.source.info, run.parts.built)
+        if window is not None:
+            window.start(run.source.info, recolored(run.parts.built.model.categories, config.output.palette))
+        for result in run:
+            console.advance(result, run.progress)
             if window is not None:
                 window.show(result)
+    return run.report
 
-        return annotate(config, on_start=start, on_frame=advance)
 
-
-def _run_all(task: Task, videos: list[Path], **options: Any) -> None:
-    if options["report"] is not None:
+def _run_all(videos: list[Path], config: RunConfig, screen: Screen) -> None:
+    if config.report is not None:
         raise typer.BadParameter("--report is for one video; its figures are in the summary of several")
 
     def run_one(video: Path, output: str) -> RunReport:
-        config = make_config(task, **{**options, "source": str(video), "output": [output]})
-        return _annotate(config, quiet=options["quiet"], show=options["show"])
+        return _annotate(replace(config, source=str(video), outputs=(output,)), screen)
 
-    outputs = outputs_for(videos, options["output"], format=options["format"])
-    run_batch(videos, outputs, run_one, quiet=options["quiet"])
-
-
-def make_config(task: Task, **options: Any) -> RunConfig:
-    """The run that the options describe.
-
-    Raises:
-        SettingError: an option is out of its range.
-    """
-    start, end = (None if text is None else parse_seconds(text) for text in (options["start"], options["end"]))
-    defaults = RunConfig(source="", outputs=(), task=task)
-    return RunConfig(
-        source=options["source"],
-        outputs=tuple(options["output"] or [default_output(options["source"])]),
-        task=task,
-        model=options["model"],
-        weights=parse_weights(options["weights"]),
-        device=options["device"],
-        runtime=options.get("runtime", defaults.runtime),
-        schedule=options["schedule"],
-        key_interval=options["key_interval"],
-        max_interval=options["max_interval"],
-        causal=options["causal"],
-        flow=options["flow"],
-        score_threshold=options.get("score_threshold", defaults.score_threshold),
-        classes=split_names(options["classes"] or ""),
-        start=start,
-        end=end,
-        max_pixels=options["max_pixels"],
-        track=options.get("track", False),
-        resume=options["resume"],
-        report=options.get("report"),
-        output=OutputOptions(
-            opacity=options["opacity"],
-            crf=options["crf"],
-            overwrite=options["overwrite"],
-            format=options["format"],
-            mask_ids=options.get("mask_ids", "classes"),
-            palette=options.get("palette", "own"),
-        ),
-    )
+    outputs = outputs_for(videos, config.outputs, format=config.output.format)
+    run_batch(videos, outputs, run_one, quiet=screen.quiet)
 
 
 def default_output(source: str) -> str:

@@ -46,7 +46,7 @@ def find_videos(source: str) -> list[Path]:
     return sorted(found, key=_natural)
 
 
-def outputs_for(videos: list[Path], output: list[str] | None, *, format: str | None) -> list[str]:
+def outputs_for(videos: list[Path], output: tuple[str, ...], *, format: str | None) -> list[str]:
     """One output for each video, in the folder that was named; a video beside the others without one.
 
     Raises:
@@ -54,7 +54,7 @@ def outputs_for(videos: list[Path], output: list[str] | None, *, format: str | N
     """
     stems = Counter(video.stem for video in videos)
     names = [video.stem if stems[video.stem] == 1 else video.name for video in videos]
-    if output is None:
+    if not output:
         return [f"{name.lstrip('-')}.dff.mp4" for name in names]
     if len(output) != 1 or Path(output[0]).suffix:
         raise typer.BadParameter(f"several videos: expected one folder for -o, got {' '.join(output)}")

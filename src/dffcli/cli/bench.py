@@ -3,192 +3,95 @@
 from __future__ import annotations
 
 import json
+from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import TYPE_CHECKING, Any
 
 import typer
 
-from dffcli.cli import options as o
-from dffcli.core.types import Task
+from dffcli.bench.plan import BenchPlan
+from dffcli.cli.declare import declare
+from dffcli.cli.screen import QUIET
+from dffcli.core.task import Task
+from dffcli.models.registry import DEFAULT_MODELS, find_entry, model_entries
+from dffcli.option import option
+from dffcli.run.config import LOOK
 
 if TYPE_CHECKING:
-    from dffcli.bench.plan import BenchPlan
     from dffcli.bench.result import BenchResult
     from dffcli.bench.suite import SuiteResult
 
 DEFAULT_FOLDER = Path("dff-bench")
 PIPED_WIDTH = 240  # characters
 
-Input = Annotated[
-    str | None,
-    typer.Argument(metavar="[INPUT]", help="A video or a folder of images; without it, a clip rendered on the spot."),
-]
-TaskName = Annotated[Task | None, typer.Option(rich_help_panel=o.WHAT, help="Only models for this task.")]
-Models = Annotated[
-    str | None,
-    typer.Option(metavar="A,B", rich_help_panel=o.WHAT, help="Networks to compare. (default: the task's own)"),
-]
-GroundTruth = Annotated[
-    Path | None,
-    typer.Option(
-        metavar="PATH",
-        exists=True,
-        rich_help_panel=o.WHAT,
-        help="Judge by it too: a folder of PNG masks of class ids, COCO or CocoVID JSON, or MOT's gt.txt.",
-    ),
-]
-Frames = Annotated[
-    int, typer.Option(min=1, metavar="N", rich_help_panel=o.WHAT, help="Frames measured for each variant.")
-]
-Intervals = Annotated[
-    str, typer.Option(metavar="N,N", rich_help_panel=o.KEYS, help="Key intervals; 1, every frame, is always measured.")
-]
-AdaptiveToo = Annotated[bool, typer.Option("--adaptive", rich_help_panel=o.KEYS, help="The adaptive schedule too.")]
-CausalToo = Annotated[
-    bool, typer.Option("--causal", rich_help_panel=o.KEYS, help="The causal form too, beside the two-sided one.")
-]
-Flows = Annotated[
-    str | None,
-    typer.Option(
-        metavar="A,B",
-        rich_help_panel=o.KEYS,
-        help="Flows to compare: dis, none, ... (default: dis, or the model's own)",
-    ),
-]
-NetworkOnly = Annotated[
-    bool, typer.Option("--network-only", rich_help_panel=o.WHAT, help="Leave out the runs from file to file.")
-]
-NoMemory = Annotated[
-    bool, typer.Option("--no-memory", rich_help_panel=o.WHAT, help="Leave out memory (a process for each variant).")
-]
-Folder = Annotated[
-    Path | None,
-    typer.Option(
-        "--output",
-        "-o",
-        metavar="DIR",
-        file_okay=False,
-        rich_help_panel=o.LOOK,
+
+@dataclass(frozen=True, slots=True)
+class BenchScreen:
+    """Where a comparison is written and shown.
+
+    Attributes:
+        output: folder for tables and plots.
+        keep_clip: leave the rendered clip there too.
+        quiet: nothing but errors.
+    """
+
+    output: Path | None = option(
+        None,
         help="Write bench.json, .csv and .md, and the plots as PNG and SVG.",
-    ),
-]
-KeepClip = Annotated[
-    bool,
-    typer.Option(
-        "--keep-clip", rich_help_panel=o.LOOK, help="Leave the rendered clip and its ground truth in DIR/clip."
-    ),
-]
+        flags=("--output", "-o"),
+        metavar="DIR",
+        panel=LOOK,
+    )
+    keep_clip: bool = option(False, help="Leave the rendered clip and its ground truth in DIR/clip.", panel=LOOK)
+    quiet: bool = option(False, QUIET)
 
 
 def register(app: typer.Typer) -> None:
     """Add the command."""
-
-    @app.command(rich_help_panel="Measure")
-    def bench(
-        source: Input = None,
-        output: Folder = None,
-        task: TaskName = None,
-        models: Models = None,
-        weights: o.WeightsOption = "default",
-        device: o.Device = "auto",
-        runtime: o.Runtime = "torch",
-        ground_truth: GroundTruth = None,
-        frames: Frames = 100,
-        network_only: NetworkOnly = False,
-        no_memory: NoMemory = False,
-        intervals: Intervals = "1,2,5,10,20",
-        adaptive: AdaptiveToo = False,
-        flows: Flows = None,
-        causal: CausalToo = False,
-        keep_clip: KeepClip = False,
-        quiet: o.Quiet = False,
-    ) -> None:
-        """Compare key frames with every frame in full: speed, memory, agreement, accuracy.
-
-        Without INPUT: a standard suite on a rendered clip with exact flow, so that machines can be compared.
-        [bold]dff bench street.mp4 --models street-seg --adaptive -o report/[/bold]
-        """
-        if keep_clip and source is not None:
-            raise typer.BadParameter("--keep-clip is for the rendered clip; here there is an INPUT")
-        run(dict(locals()))
+    declare(app, bench, panel="Measure")
 
 
-def run(options: dict[str, Any]) -> None:
-    """Compare, show progress, print and write the result.
+def bench(plan: BenchPlan, screen: BenchScreen) -> None:
+    """Compare key frames with every frame in full: speed, memory, agreement, accuracy.
 
-    Raises:
-        DFFError: as `dffcli.bench.run.bench`.
+    Without INPUT: a standard suite on a rendered clip with exact flow, so that machines can be compared.
+    [bold]dff bench street.mp4 --models street-seg --adaptive -o report/[/bold]
     """
+    if screen.keep_clip and plan.source:
+        raise typer.BadParameter("--keep-clip is for the rendered clip; here there is an INPUT")
     from dffcli.bench.run import bench
     from dffcli.bench.suite import run_suite
 
-    folder: Path | None = options["output"]
-    if folder is None and options["keep_clip"]:
-        folder = DEFAULT_FOLDER
-    plan = make_plan(options)
+    folder = DEFAULT_FOLDER if screen.output is None and screen.keep_clip else screen.output
+    if folder is not None and folder.is_file():
+        raise typer.BadParameter(f"expected a folder for -o, got the file {folder}")
+    plan = replace(plan, models=choose_models(plan.models, task=plan.task, is_suite=not plan.source))
     suite: SuiteResult | None = None
-    with _ProgressBar(quiet=options["quiet"]) as bar:
-        if options["source"] is None:
-            keep = folder / "clip" if folder is not None and options["keep_clip"] else None
+    with _ProgressBar(quiet=screen.quiet) as bar:
+        if plan.source:
+            result = bench(plan, on_progress=bar.advance)
+        else:
+            keep = folder / "clip" if folder is not None and screen.keep_clip else None
             suite = run_suite(plan, keep=keep, on_progress=bar.advance)
             result = suite.models
-        else:
-            result = bench(plan, on_progress=bar.advance)
     written = [] if folder is None else write(result, suite, folder)
-    if not options["quiet"]:
+    if not screen.quiet:
         show(result, suite)
         for path in written:
             typer.echo(f"written {path}")
 
 
-def make_plan(options: dict[str, Any]) -> BenchPlan:
-    """The comparison that the options describe.
+def choose_models(named: tuple[str, ...], *, task: Task | None, is_suite: bool) -> tuple[str, ...]:
+    """The models to compare: those named, else all bundled ones in the suite, else the task's own.
 
     Raises:
-        typer.BadParameter: an interval is not a number of at least 1.
         ModelError: a model is unknown or for another task.
     """
-    from dffcli.bench.plan import BenchPlan
     from dffcli.bench.suite import suite_models
-    from dffcli.models.registry import find_entry, model_entries
-    from dffcli.run.plan import DEFAULT_MODELS
 
-    task: Task | None = options["task"]
-    named = o.split_names(options["models"] or "")
     if not named:
-        is_suite = options["source"] is None
         named = suite_models(task, model_entries()) if is_suite else (DEFAULT_MODELS[task or Task.SEGMENT],)
-    return BenchPlan(
-        source=options["source"] or "",
-        models=tuple(find_entry(name, task=task).name for name in named),
-        task=task,
-        intervals=parse_intervals(options["intervals"]),
-        adaptive=options["adaptive"],
-        flows=o.split_names(options["flows"] or ""),
-        causal=options["causal"],
-        weights=o.parse_weights(options["weights"]),
-        device=options["device"],
-        runtime=options["runtime"],
-        frames=options["frames"],
-        ground_truth=options["ground_truth"],
-        end_to_end=not options["network_only"],
-        memory=not options["no_memory"],
-    )
-
-
-def parse_intervals(text: str) -> tuple[int, ...]:
-    """Numbers of at least 1 between commas.
-
-    Raises:
-        typer.BadParameter: they are not.
-    """
-    try:
-        numbers = tuple(int(part) for part in o.split_names(text))
-    except ValueError:
-        numbers = ()
-    if not numbers or min(numbers) < 1:
-        raise typer.BadParameter(f"--intervals: expected numbers of at least 1 such as 1,5,10, got {text!r}")
-    return numbers
+    return tuple(find_entry(name, task=task).name for name in named)
 
 
 def write(result: BenchResult, suite: SuiteResult | None, folder: Path) -> list[Path]:

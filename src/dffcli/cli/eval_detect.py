@@ -2,96 +2,75 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+import json
+from dataclasses import dataclass
 from functools import partial
-from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import TYPE_CHECKING, Any
 
 import typer
 
-from dffcli.cli import options as o
+from dffcli.cli.declare import declare
+from dffcli.cli.eval_options import EvalOptions, parts_of, schedules_of
 from dffcli.cli.train_detect import SOURCE_HELP
+from dffcli.core.task import Task
+from dffcli.option import option
 
 if TYPE_CHECKING:
-    from dffcli.core.protocols import Schedule
+    from dffcli.core.engine import Engine
     from dffcli.evaluation.detection_metrics import DetectionReport
+    from dffcli.run.plan import PlannedSchedule
 
-Source = Annotated[
-    str,
-    typer.Argument(
-        metavar="SOURCE",
+
+@dataclass(frozen=True, slots=True)
+class Labelled:
+    """What is measured on.
+
+    Attributes:
+        source: a data set, with choices behind it.
+    """
+
+    source: str = option(
         help=f"{SOURCE_HELP} May be followed by ',only=A*|B*', ',without=C*' (names), "
         "',names=coco|FILE' (YOLO's classes).",
-    ),
-]
-Intervals = Annotated[
-    str, typer.Option(metavar="N,N,...", rich_help_panel=o.KEYS, help="Key intervals to measure; 1 is every frame.")
-]
-WithAdaptive = Annotated[
-    bool, typer.Option("--adaptive", rich_help_panel=o.KEYS, help="Measure the adaptive schedule as well.")
-]
-Json = Annotated[
-    Path | None, typer.Option("--json", metavar="FILE", rich_help_panel=o.LOOK, help="Write all numbers there.")
-]
+        metavar="SOURCE",
+        is_argument=True,
+    )
 
 
 def register(app: typer.Typer) -> None:
     """Add the command."""
-    app.command("detect")(eval_detect)
+    declare(app, eval_detect, name="detect", task=Task.DETECT)
 
 
-def eval_detect(
-    source: Source,
-    model: Annotated[str, typer.Option(metavar="NAME", rich_help_panel=o.WHAT, help="Which network.")] = "coco-det",
-    weights: o.WeightsOption = "default",
-    device: o.Device = "auto",
-    intervals: Intervals = "1",
-    adaptive: WithAdaptive = False,
-    causal: o.Causal = False,
-    flow: o.Flow = None,
-    json_file: Json = None,
-) -> None:
+def eval_detect(data: Labelled, options: EvalOptions) -> None:
     """Average precision of boxes: COCO's, at IoU 0.5, by class, and by speed of motion where there are tracks.
 
     Classes are matched by name; those that only the model or only the data knows do not count. Videos run through the
     engine, two-sided unless --causal; stills have nothing to carry, whatever the interval.
     """
-    import json
-
-    from dffcli.core.engine import Engine
-    from dffcli.core.schedule import PATIENCE, Adaptive, FixedInterval
-    from dffcli.core.types import Task
     from dffcli.evaluation.detection_eval import category_names, run_over, translated
     from dffcli.evaluation.detection_metrics import judge
     from dffcli.evaluation.detection_source import parse_detection_source
-    from dffcli.models.registry import build_model
-    from dffcli.run.parts import choose_flow, resolve_device
 
-    wanted = o.parse_intervals(intervals)
-    data = parse_detection_source(source).read()
-    place = resolve_device(device)
-    built = build_model(model, weights=o.parse_weights(weights), device=place, task=Task.DETECT)
-    estimator = choose_flow(flow, built, device=place)
-    names = category_names(built.model, data.categories)
-    sequences = translated(data.sequences, data.categories, built.model.categories)
-    schedules: dict[str, Callable[[], Schedule]] = {
-        "every frame" if n == 1 else f"every {n}": partial(FixedInterval, n) for n in wanted
-    }
-    if adaptive:
-        schedules["adaptive"] = partial(Adaptive, PATIENCE[Task.DETECT])
+    labelled = parse_detection_source(data.source).read()
+    parts = parts_of(options)
+    built, flow = parts.built, parts.flow
+    names = category_names(built.model, labelled.categories)
+    sequences = translated(labelled.sequences, labelled.categories, built.model.categories)
+
+    def engine(schedule: PlannedSchedule) -> Engine:
+        return parts.engine(schedule.make(), two_sided=not options.causal)
+
     scores: dict[str, dict[str, Any]] = {}
-    for title, make_schedule in schedules.items():
-
-        def engine(make_schedule: Callable[[], Schedule] = make_schedule) -> Engine:
-            return Engine(built.model, estimator, make_schedule(), two_sided=not causal)
-
-        run = run_over(sequences, engine)
+    for title, schedule in schedules_of(options).items():
+        run = run_over(sequences, partial(engine, schedule))
         scores[title] = {"key_share": run.key_frames / run.frames, **_numbers(judge(run.pictures, names))}
-    _print(scores, title=f"{model} ({built.weights_description}), flow {estimator.name}")
-    if json_file is not None:
-        facts = {"model": model, "weights": built.weights_description, "flow": estimator.name}
-        facts |= {"propagation": "causal" if causal else "two-sided", "source": source}
-        json_file.write_text(json.dumps({**facts, "scores": scores}, indent=2) + "\n", encoding="utf-8")
+    _print(scores, title=f"{built.model.name} ({built.weights_description}), flow {flow.name}")
+    if options.json_file is not None:
+        facts = {"model": built.model.name, "weights": built.weights_description, "flow": flow.name}
+        facts |= {"propagation": "causal" if options.causal else "two-sided", "source": data.source}
+        content = json.dumps({**facts, "scores": scores}, indent=2) + "\n"
+        options.json_file.write_text(content, encoding="utf-8")
 
 
 def _numbers(report: DetectionReport) -> dict[str, Any]:

@@ -2,100 +2,83 @@
 
 from __future__ import annotations
 
-from dataclasses import asdict
-from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+import json
+from dataclasses import asdict, dataclass
+from functools import partial
+from typing import TYPE_CHECKING
 
 import typer
 
-from dffcli.cli import options
+from dffcli.cli.declare import declare
+from dffcli.cli.eval_options import EvalOptions, parts_of, schedules_of
+from dffcli.core.task import Task
+from dffcli.option import option
 
 if TYPE_CHECKING:
+    from dffcli.core.engine import Engine
     from dffcli.evaluation.segment_eval import SegmentScore
+    from dffcli.run.plan import PlannedSchedule
 
-Source = Annotated[
-    str,
-    typer.Argument(
-        metavar="SOURCE",
+
+@dataclass(frozen=True, slots=True)
+class Labelled:
+    """What is measured on.
+
+    Attributes:
+        source: a data set, with choices behind it.
+    """
+
+    source: str = option(
         help="camvid:ROOT, cityscapes:ROOT or folder:PICTURES:MASKS, and then ',split=val', ',video=yes' (the pictures "
         "are consecutive frames of one video), ',only=A*|B*', ',without=C*', ',every=6'.",
-    ),
-]
-Intervals = Annotated[
-    str,
-    typer.Option(metavar="N,N,...", rich_help_panel=options.KEYS, help="Key intervals to measure; 1 is every frame."),
-]
-WithAdaptive = Annotated[
-    bool, typer.Option("--adaptive", rich_help_panel=options.KEYS, help="Measure the adaptive schedule as well.")
-]
-Json = Annotated[
-    Path | None, typer.Option("--json", metavar="FILE", rich_help_panel=options.LOOK, help="Write all numbers there.")
-]
+        metavar="SOURCE",
+        is_argument=True,
+    )
 
 
 def register(app: typer.Typer) -> None:
     """Add the command."""
-    app.command("segment")(eval_segment)
+    declare(app, eval_segment, name="segment", task=Task.SEGMENT)
 
 
-def eval_segment(
-    source: Source,
-    model: options.Model = None,
-    weights: options.WeightsOption = "default",
-    device: options.Device = "auto",
-    intervals: Intervals = "1",
-    adaptive: WithAdaptive = False,
-    causal: options.Causal = False,
-    flow: options.Flow = None,
-    json_file: Json = None,
-) -> None:
+def eval_segment(data: Labelled, options: EvalOptions) -> None:
     """Mean IoU and IoU of every class against masks, per frame and with features carried along the flow.
 
     Pictures of a video (video=yes) run through the engine, two-sided unless --causal. Cityscapes' snippets, of which
     one frame is labelled, are measured at every distance from a key frame up to the interval, causally.
     """
-    import json
-
-    from dffcli.core.schedule import Adaptive, FixedInterval
-    from dffcli.core.types import Task
     from dffcli.evaluation import segment_eval
     from dffcli.evaluation.segment_source import parse_source
-    from dffcli.models.registry import build_model
-    from dffcli.run.parts import choose_flow, resolve_device
-    from dffcli.run.plan import DEFAULT_MODELS
 
-    wanted = options.parse_intervals(intervals)
-    where = parse_source(source)
+    where = parse_source(data.source)
     pictures = where.pictures()
-    place = resolve_device(device)
-    built = build_model(
-        model or DEFAULT_MODELS[Task.SEGMENT], weights=options.parse_weights(weights), device=place, task=Task.SEGMENT
-    )
-    estimator = choose_flow(flow, built, device=place)
+    parts = parts_of(options)
+    built, flow = parts.built, parts.flow
+
+    def engine(schedule: PlannedSchedule, *, two_sided: bool) -> Engine:
+        return parts.engine(schedule.make(), two_sided=two_sided)
+
     scores: dict[str, SegmentScore] = {}
-    for interval in wanted:
-        name = "every frame" if interval == 1 else f"every {interval}"
+    for name, schedule in schedules_of(options).items():
+        interval = None if name == "adaptive" else schedule.make().max_interval
         if interval == 1:
             scores[name] = segment_eval.score_stills(built.model, pictures)
         elif where.video:
-            scores[name] = segment_eval.score_video(
-                built.model, pictures, flow=estimator, schedule=FixedInterval(interval), two_sided=not causal
-            )
+            scores[name] = segment_eval.score_video(engine(schedule, two_sided=not options.causal), pictures)
+        elif interval is None:
+            raise typer.BadParameter(f"--adaptive needs a video: write {data.source},video=yes if it is one")
         elif all(picture.earlier for picture in pictures):
-            scores[name] = segment_eval.score_snippets(built.model, pictures, flow=estimator, interval=interval)
+            make = partial(engine, schedule, two_sided=False)
+            scores[name] = segment_eval.score_snippets(make, pictures, interval=interval)
         else:
-            raise typer.BadParameter(f"an interval of {interval} needs a video: write {source},video=yes if it is one")
-    if adaptive:
-        if not where.video:
-            raise typer.BadParameter(f"--adaptive needs a video: write {source},video=yes if it is one")
-        scores["adaptive"] = segment_eval.score_video(
-            built.model, pictures, flow=estimator, schedule=Adaptive(), two_sided=not causal
-        )
-    _print(scores, title=f"{built.model.name} ({built.weights_description}), flow {estimator.name}")
-    if json_file is not None:
-        facts = {"model": built.model.name, "weights": built.weights_description, "flow": estimator.name}
-        content = {**facts, "source": source, "scores": {name: asdict(score) for name, score in scores.items()}}
-        json_file.write_text(json.dumps(content, indent=2) + "\n", encoding="utf-8")
+            raise typer.BadParameter(
+                f"an interval of {interval} needs a video: write {data.source},video=yes if it is one"
+            )
+    _print(scores, title=f"{built.model.name} ({built.weights_description}), flow {flow.name}")
+    if options.json_file is not None:
+        facts = {"model": built.model.name, "weights": built.weights_description, "flow": flow.name}
+        content = {**facts, "source": data.source, "scores": {name: asdict(score) for name, score in scores.items()}}
+        options.json_file.write_text(json.dumps(content, indent=2) + "\n", encoding="utf-8")
 
 
 def _print(scores: dict[str, SegmentScore], *, title: str) -> None:

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from dffcli.core.types import Task
+from dffcli.core.task import Task
 
 if TYPE_CHECKING:
     from rich.console import Console

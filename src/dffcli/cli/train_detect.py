@@ -8,8 +8,8 @@ from typing import TYPE_CHECKING, Annotated, cast
 import typer
 
 from dffcli.cli import train_options as options
-from dffcli.cli.options import split_names
 from dffcli.cli.train_segment import JOINT, FlowInit, Freeze, FrozenPart
+from dffcli.run.read import names as split_names
 
 if TYPE_CHECKING:
     from dffcli.categories import Category

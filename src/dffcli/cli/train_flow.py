@@ -8,6 +8,7 @@ from typing import Annotated
 import typer
 
 from dffcli.cli import train_options as options
+from dffcli.run.read import size as parse_size
 
 Stills = Annotated[
     list[Path],
@@ -15,7 +16,7 @@ Stills = Annotated[
         "--stills", metavar="FOLDER", exists=True, file_okay=False, help="Pictures to make pairs from; may be repeated."
     ),
 ]
-PairSize = Annotated[str, typer.Option(metavar="HxW", help="Size of the pairs, multiples of 16.")]
+PairSize = Annotated[str, typer.Option(metavar="WIDTHxHEIGHT", help="Size of the pairs, multiples of 16.")]
 Init = Annotated[
     Path | None, typer.Option(exists=True, dir_okay=False, metavar="FILE", help="Start from this network.")
 ]
@@ -29,7 +30,7 @@ def register(app: typer.Typer) -> None:
 def train_flow(
     run: options.RunFolder,
     stills: Stills,
-    size: PairSize = "192x256",
+    size: PairSize = "256x192",
     init: Init = None,
     steps: options.Steps = 8_000,
     batch_size: options.BatchSize = 8,
@@ -66,7 +67,7 @@ def train_flow(
     objective = FlowObjective(
         module,
         stills=[path for folder in stills for path in images_in(folder)],
-        size=options.parse_size(size),
+        size=parse_size(size),
         batch_size=batch_size,
     )
     result = options.fit_as_asked(objective, chosen)

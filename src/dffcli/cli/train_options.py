@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from dffcli.cli.options import split_names
+from dffcli.run.read import names as split_names
 
 if TYPE_CHECKING:
     from dffcli.categories import Category
@@ -84,17 +84,6 @@ Export = Annotated[
     ),
 ]
 QuietOption = Annotated[bool, typer.Option("--quiet", "-q", rich_help_panel=RUN, help="No progress.")]
-
-
-def parse_size(text: str) -> tuple[int, int]:
-    """`(height, width)` from `HEIGHTxWIDTH`."""
-    try:
-        height, width = (int(part) for part in text.lower().split("x"))
-    except ValueError as error:
-        raise typer.BadParameter(f"expected HEIGHTxWIDTH, as in 256x320, got {text!r}") from error
-    if height < 1 or width < 1:
-        raise typer.BadParameter(f"expected sides of at least 1, got {text!r}")
-    return height, width
 
 
 def parse_categories(text: str) -> tuple[Category, ...]:

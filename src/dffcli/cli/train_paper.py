@@ -10,6 +10,7 @@ import typer
 
 from dffcli.cli import train_options as options
 from dffcli.cli.train_detect import SOURCE_HELP, choose_categories
+from dffcli.run.read import size as parse_size
 
 if TYPE_CHECKING:
     from dffcli.models.paper.checkpoints import TrainedFacts
@@ -149,8 +150,8 @@ def train_deeplab(
     short_side: ShortSide = 1024,
     long_side: LongSide = 2048,
     crop: Annotated[
-        str, typer.Option(metavar="HxW", rich_help_panel=DATA, help="Part of the input that is learned from.")
-    ] = "768x1024",
+        str, typer.Option(metavar="WIDTHxHEIGHT", rich_help_panel=DATA, help="Part of the input that is learned from.")
+    ] = "1024x768",
     steps: options.Steps = 20_000,
     pairs: Pairs = 8,
     learning_rate: options.LearningRate = 5e-4,
@@ -182,7 +183,7 @@ def train_deeplab(
         pairs,
         max_offset,
         sized(CITYSCAPES, short_side, long_side),
-        options.parse_size(crop),
+        parse_size(crop),
         fixes_start=bool(init),
     )
     objective = PaperSegmentObjective(

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from dffcli.cli import train_options as options
+from dffcli.run.read import size as parse_size
 
 if TYPE_CHECKING:
     from dffcli.categories import Category
@@ -51,12 +52,12 @@ Classes = Annotated[
     ),
 ]
 ViewSize = Annotated[
-    str, typer.Option(metavar="HxW", rich_help_panel=DATA, help="Size of the random views, multiples of 32.")
+    str, typer.Option(metavar="WIDTHxHEIGHT", rich_help_panel=DATA, help="Size of the random views, multiples of 32.")
 ]
 InputSize = Annotated[
     str,
     typer.Option(
-        metavar="HxW", rich_help_panel=DATA, help="Usual size of the pictures; others are brought to its area."
+        metavar="WIDTHxHEIGHT", rich_help_panel=DATA, help="Usual size of the pictures; others are brought to its area."
     ),
 ]
 Init = Annotated[
@@ -135,8 +136,8 @@ def train_segment(
     data: Data,
     validate: Validate = None,
     classes: Classes = "camvid",
-    view_size: ViewSize = "256x320",
-    input_size: InputSize = "360x480",
+    view_size: ViewSize = "320x256",
+    input_size: InputSize = "480x360",
     pasted: Pasted = None,
     weather: WeatherShare = 0.0,
     init: Init = None,
@@ -182,7 +183,7 @@ def train_segment(
     from dffcli.training.segment import SegmentObjective, SegmentSettings, class_weights
 
     categories = options.parse_categories(classes)
-    like = options.parse_size(input_size)
+    like = parse_size(input_size)
     sets = [_picture_set(parse_source(text), max_offset=max_offset) for text in data]
     validation = {source.name: source.pictures() for source in map(parse_source, validate or [])}
     most_trusted = max(item.trust for item in sets)
@@ -191,7 +192,7 @@ def train_segment(
     settings = SegmentSettings(
         classes=len(categories),
         batch_size=batch_size,
-        view_size=options.parse_size(view_size),
+        view_size=parse_size(view_size),
         view_range=ViewRange(base_width=like[1]),
         rare=tuple(position for position, weight in enumerate(weights) if weight > 1.5),
         class_weights=weights,
@@ -224,7 +225,7 @@ def train_segment(
 
 def _positions(names: str | None, categories: tuple[Category, ...]) -> tuple[int, ...]:
     """Where the named classes stand among all."""
-    from dffcli.cli.options import split_names
+    from dffcli.run.read import names as split_names
 
     known = [category.name for category in categories]
     wanted = split_names(names or "")

@@ -38,8 +38,8 @@ class VideoModel(Protocol):
 class SparesLowScores(Protocol):
     """A detector that spends no work on detections nobody will see; those that score enough are the same."""
 
-    lowest_score: float
-    """Scores that are asked for, 0..1."""
+    def with_lowest_score(self, score: float) -> VideoModel:
+        """The same model, asked for scores from there on, 0..1."""
 
 
 class FlowEstimator(Protocol):

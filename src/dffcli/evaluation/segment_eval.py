@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from fractions import Fraction
 
@@ -10,8 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from dffcli.core.engine import Engine
-from dffcli.core.protocols import FlowEstimator, Schedule, VideoModel
-from dffcli.core.schedule import FixedInterval
+from dffcli.core.protocols import VideoModel
 from dffcli.core.types import Frame, Prediction, SegmentationMap, UInt8Array
 from dffcli.errors import DataError
 from dffcli.evaluation.segment_data import LabelledPicture, read_image, read_labels
@@ -45,38 +44,38 @@ def score_stills(model: VideoModel, pictures: Sequence[LabelledPicture]) -> Segm
     return _score(model, matrix, len(pictures), 1.0)
 
 
-def score_video(
-    model: VideoModel,
-    pictures: Sequence[LabelledPicture],
-    *,
-    flow: FlowEstimator,
-    schedule: Schedule,
-    two_sided: bool,
-) -> SegmentScore:
+def score_video(engine: Engine, pictures: Sequence[LabelledPicture]) -> SegmentScore:
     """Pictures that are the consecutive frames of one video, all labelled."""
+    model = engine.model
     matrix, keys = _empty(model), 0
 
     def frames() -> Iterator[Frame]:
         for index, picture in enumerate(pictures):
             yield _frame(picture, index)
 
-    for result in Engine(model, flow, schedule, two_sided=two_sided).run(frames()):
+    for result in engine.run(frames()):
         keys += result.is_key
         matrix += _compare(model, result.prediction, pictures[result.frame.index], result.frame.size)
     return _score(model, matrix, len(pictures), keys / max(1, len(pictures)))
 
 
 def score_snippets(
-    model: VideoModel, pictures: Sequence[LabelledPicture], *, flow: FlowEstimator, interval: int
+    make_engine: Callable[[], Engine], pictures: Sequence[LabelledPicture], *, interval: int
 ) -> SegmentScore:
     """Pictures that each know the frames before them; one in the middle of a video is labelled, as in Cityscapes.
 
-    The distance to the key frame runs through 0 .. interval - 1 from picture to picture (causal form), so that all
-    positions within an interval count alike, as in the paper.
+    The distance to the key frame runs through 0 .. interval - 1 from picture to picture, so that all positions within
+    an interval count alike, as in the paper.
+
+    Args:
+        make_engine: gives a fresh engine of the causal form, whose key interval is at least `interval`.
+        pictures: of one frame each.
+        interval: frames between key frames that is measured.
 
     Raises:
         DataError: a picture has too few frames before it.
     """
+    model = make_engine().model
     matrix, keys = _empty(model), 0
     for index, picture in enumerate(pictures):
         distance = index % interval
@@ -86,7 +85,7 @@ def score_snippets(
         frames = [current]
         if distance:
             frames.insert(0, Frame(0, read_image(picture.earlier[distance - 1]), Fraction(0)))
-        *_, result = Engine(model, flow, FixedInterval(interval)).run(frames)
+        *_, result = make_engine().run(frames)
         keys += result.is_key
         matrix += _compare(model, result.prediction, picture, current.size)
     return _score(model, matrix, len(pictures), keys / max(1, len(pictures)))

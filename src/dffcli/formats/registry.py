@@ -4,21 +4,17 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from pathlib import Path
+from typing import TYPE_CHECKING
 
-from dffcli.core.types import Task
+from dffcli.core.task import Task
 from dffcli.errors import OutputError
-from dffcli.formats.coco import CocoWriter
-from dffcli.formats.cvat import CvatWriter
-from dffcli.formats.files import FileSink, FolderSink
-from dffcli.formats.label_studio import LabelStudioWriter
-from dffcli.formats.masks import InstanceMaskWriter, LabelMaskWriter
-from dffcli.formats.mot import MotFolderWriter, MotTextWriter
-from dffcli.formats.record import Sequence
-from dffcli.formats.sink import OutputOptions
-from dffcli.formats.yolo import YoloWriter
-from dffcli.formats.youtube_vis import YouTubeVisWriter
 
-VIDEO_SUFFIXES = (".mp4", ".mkv", ".mov", ".webm")
+if TYPE_CHECKING:
+    from dffcli.formats.files import FileSink, FolderSink
+    from dffcli.formats.record import Sequence
+    from dffcli.formats.sink import OutputOptions
+
+VIDEO_SUFFIXES = (".mp4", ".m4v", ".mov", ".mkv", ".webm")
 
 
 @dataclass(frozen=True, slots=True)
@@ -154,6 +150,15 @@ def open_record_sink(path: str, name: str, sequence: Sequence, *, options: Outpu
     Raises:
         OutputError: the classes have no ids of the kind asked for.
     """
+    from dffcli.formats.coco import CocoWriter
+    from dffcli.formats.cvat import CvatWriter
+    from dffcli.formats.files import FileSink, FolderSink
+    from dffcli.formats.label_studio import LabelStudioWriter
+    from dffcli.formats.masks import InstanceMaskWriter, LabelMaskWriter
+    from dffcli.formats.mot import MotFolderWriter, MotTextWriter
+    from dffcli.formats.yolo import YoloWriter
+    from dffcli.formats.youtube_vis import YouTubeVisWriter
+
     is_file = not is_folder(path, name)
     match name:
         case "masks" if sequence.task is Task.SEGMENT:

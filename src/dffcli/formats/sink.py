@@ -16,6 +16,17 @@ if TYPE_CHECKING:
 MaskIds = Literal["classes", "voc", "cityscapes", "raw"]
 
 
+LOOK = "Output"
+
+
+def formats_help(_task: str | None) -> str:
+    """The formats that a file's name does not say by itself."""
+    from dffcli.formats.registry import FORMATS
+
+    listed = ", ".join(name for name in FORMATS if name != "video")
+    return f"Format of what is not a video, where its name does not say: {listed}."
+
+
 @dataclass(frozen=True, slots=True)
 class RunFacts:
     """What an output says of the run that wrote it.
@@ -47,17 +58,33 @@ class OutputOptions:
         palette: the classes' colours: the model's own, or those of a data set (a name of `PALETTES`).
     """
 
-    format: str | None = option(None, help="Format of what is not a video.")
-    mask_ids: MaskIds = option("classes", help="Pixels of PNG masks.", choices=get_args(MaskIds), task=Task.SEGMENT)
+    format: str | None = option(None, help=formats_help, metavar="NAME", panel=LOOK)
+    mask_ids: MaskIds = option(
+        "classes",
+        help="Pixels of PNG masks. classes: class ids, in the classes' colours. voc: class ids, in the VOC colour map. "
+        "cityscapes: Cityscapes' label ids. raw: class ids without colours.",
+        panel=LOOK,
+        choices=get_args(MaskIds),
+        task=Task.SEGMENT,
+    )
     palette: str = option(
         "own",
-        help="Colours of the classes: the model's own, or those of a data set.",
+        help="Colours of the classes. own: the model's; the bundled segmenter's are told apart without seeing red and "
+        "green too. camvid: those CamVid has for classes of these names.",
+        panel=LOOK,
         choices=tuple(PALETTES),
         task=Task.SEGMENT,
     )
-    opacity: float = option(0.5, help="How strongly masks are painted, 0 to 1.", low=0, high=1)
-    crf: int | None = option(None, help="Quality of the video; lower is better.", low=0, high=63)
-    overwrite: bool = option(False, help="Replace outputs that exist.", shapes_result=False)
+    opacity: float = option(0.5, help="How strongly masks are painted, 0 to 1.", panel=LOOK, low=0, high=1)
+    crf: int | None = option(
+        None,
+        help="Quality of the video; lower is better. (default: 20, and 30 for .webm)",
+        metavar="N",
+        panel=LOOK,
+        low=0,
+        high=51,
+    )
+    overwrite: bool = option(False, help="Replace outputs that exist.", panel=LOOK, shapes_result=False)
 
     def __post_init__(self) -> None:
         check_settings(self)

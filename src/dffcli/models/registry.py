@@ -8,6 +8,8 @@ from importlib import import_module
 from pathlib import Path
 from typing import TYPE_CHECKING, Literal
 
+from dffcli.categories import CATEGORY_SETS
+from dffcli.core.info import ModelInfo
 from dffcli.core.task import Task
 from dffcli.errors import ModelError
 
@@ -17,6 +19,7 @@ if TYPE_CHECKING:
 Weights = Literal["default", "random"] | Path
 """`default`: the published or bundled ones; `random`: for benchmarking only; a path: a local checkpoint."""
 
+DEFAULT_MODELS = {Task.DETECT: "coco-det", Task.SEGMENT: "street-seg"}
 RUNTIMES = ("torch", "compile", "openvino", "onnx")
 """What can run a feature network."""
 
@@ -39,6 +42,7 @@ class ModelEntry:
         gives_masks: a detector that gives instance masks.
         weights_url: where the default weights are fetched from when they are not in the cache.
         accuracy: what the default weights are published to reach, in words.
+        takes_runtimes: its feature network can be handed to another runtime than torch.
     """
 
     name: str
@@ -54,6 +58,18 @@ class ModelEntry:
     gives_masks: bool = False
     weights_url: str | None = None
     accuracy: str = ""
+    takes_runtimes: bool = True
+
+    @property
+    def info(self) -> ModelInfo:
+        """What it is and can do."""
+        categories = CATEGORY_SETS[self.category_set]
+        return ModelInfo(self.name, self.task, categories, self.gives_masks, self.takes_runtimes)
+
+    @property
+    def has_weights(self) -> bool:
+        """Whether its default weights come with dff or can be fetched."""
+        return self.is_bundled or self.weights_url is not None
 
 
 @dataclass(frozen=True, slots=True)

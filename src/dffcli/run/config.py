@@ -7,12 +7,44 @@ from fractions import Fraction
 from pathlib import Path
 
 from dffcli.core.task import Task
+from dffcli.flow import FLOWS
 from dffcli.formats.sink import OutputOptions
-from dffcli.models.registry import Weights
-from dffcli.option import check_settings, option
+from dffcli.models.registry import DEFAULT_MODELS, RUNTIMES, Weights, model_entries
+from dffcli.option import Option, check_settings, option
+from dffcli.run.read import names, seconds, weights
 from dffcli.video.source import MAX_PIXELS
 
 DEFAULT_INTERVAL = 10  # frames; the paper's for detection
+WHAT, KEYS, LOOK = "What to run", "Key frames", "Output"
+
+
+def models_help(task: str | None) -> str:
+    """The networks for a task that come with weights, the default one first."""
+    known = [entry for entry in model_entries().values() if task in (None, entry.task) and entry.has_weights]
+    first = [DEFAULT_MODELS[Task(task)]] if task else []
+    others = [entry.name for entry in known if entry.name not in first]
+    listed = ", ".join([*(f"{name} (default)" for name in first), *others])
+    return f"Which network: {listed}. `dff models` tells of each, and of those whose weights are yours to bring."
+
+
+def flows_help(_task: str | None) -> str:
+    """The flow estimators."""
+    return f"Optical flow: {', '.join(FLOWS)}, or a FILE.safetensors. (default: the model's own, or dis)"
+
+
+MODEL = Option(models_help, metavar="NAME", panel=WHAT)
+WEIGHTS = Option(
+    "The network's weights: 'default', a .pth or .safetensors file, or 'random' (for timing only).",
+    metavar="PATH|default",
+    panel=WHAT,
+    read=weights,
+)
+DEVICE = Option("auto, cpu, cuda, cuda:N or mps.", metavar="NAME", panel=WHAT)
+RUNTIME = Option(
+    f"What runs the feature network: {', '.join(RUNTIMES)} (the last two need that extra).", metavar="NAME", panel=WHAT
+)
+CAUSAL = Option("Never look ahead: the paper's form, and the one for live sources.", panel=KEYS)
+FLOW = Option(flows_help, metavar="NAME", panel=KEYS)
 
 
 @dataclass(frozen=True, slots=True)
@@ -26,7 +58,7 @@ class RunConfig:
         model: as `dff models` lists it; the task's default if None.
         weights: which weights to load.
         device: "auto", "cpu", "cuda", "cuda:1", "mps".
-        runtime: what runs the feature network, one of `dffcli.models.weights.runtimes.RUNTIMES`.
+        runtime: what runs the feature network, one of `dffcli.models.registry.RUNTIMES`.
         score_threshold: detections below it are dropped, 0..1.
         classes: names of the categories to keep; all if empty.
         track: give each object one id through the video.
@@ -42,27 +74,66 @@ class RunConfig:
         report: a JSON file for what the run cost.
     """
 
-    source: str = option(help="A video, a folder or 'glob*' of images, a camera number, or an rtsp/http address.")
-    outputs: tuple[str, ...] = option(help="Where to write.", is_written=True)
-    task: Task = option(help="What to answer on every frame.")
-    model: str | None = option(None, help="Which network.")
-    weights: Weights = option("default", help="The network's weights.")
-    device: str = option("auto", help="Where it runs.")
-    runtime: str = option("torch", help="What runs the feature network.")
-    score_threshold: float = option(0.5, help="Drop boxes with a lower score.", low=0, high=1, task=Task.DETECT)
-    classes: tuple[str, ...] = option((), help="Only these classes.")
-    track: bool = option(False, help="Give each object one id through the video.", task=Task.DETECT)
-    start: Fraction | None = option(None, help="From here.", low=0)
-    end: Fraction | None = option(None, help="To here.", low=0)
-    max_pixels: int = option(MAX_PIXELS, help="Refuse larger pictures.", low=1, shapes_result=False)
-    key_interval: int | None = option(None, help="A key frame every N frames.", low=1)
-    schedule: str | None = option(None, help="How key frames are chosen.", choices=("fixed", "adaptive"))
-    max_interval: int | None = option(None, help="Longest interval of the adaptive schedule.", low=1)
-    causal: bool = option(False, help="Never look ahead.")
-    flow: str | None = option(None, help="Optical flow.")
+    source: str = option(
+        help="A video, a folder or 'glob*' of images, a camera number, or an rtsp/http address.",
+        metavar="INPUT",
+        is_argument=True,
+    )
+    outputs: tuple[str, ...] = option(
+        help="Where to write; may be repeated. .mp4 .m4v .mov .mkv .webm: the video with its annotation drawn in; "
+        ".json: COCO (.cocovid.json, .results.json ...: see --format); .xml: CVAT; .txt: MOT; a folder: one PNG mask a "
+        "frame. Without it: INPUT.dff.mp4 in the current folder.",
+        flags=("--output", "-o"),
+        metavar="OUT",
+        panel=LOOK,
+        is_written=True,
+    )
+    task: Task = option(help="What to answer on every frame.", is_given=True)
+    model: str | None = option(None, MODEL)
+    weights: Weights = option("default", WEIGHTS)
+    device: str = option("auto", DEVICE)
+    runtime: str = option("torch", RUNTIME)
+    score_threshold: float = option(
+        0.5, help="Drop boxes with a lower score.", panel=WHAT, low=0, high=1, task=Task.DETECT
+    )
+    classes: tuple[str, ...] = option((), help="Only these classes, by name.", metavar="A,B", panel=WHAT, read=names)
+    track: bool = option(False, help="Give each object one id through the video.", panel=WHAT, task=Task.DETECT)
+    start: Fraction | None = option(
+        None, help="From here: seconds or hours:minutes:seconds.", metavar="TIME", panel=WHAT, read=seconds, low=0
+    )
+    end: Fraction | None = option(
+        None, help="To here: seconds or hours:minutes:seconds.", metavar="TIME", panel=WHAT, read=seconds, low=0
+    )
+    max_pixels: int = option(
+        MAX_PIXELS,
+        help="Refuse larger pictures: a small file can claim gigabytes.",
+        metavar="N",
+        panel=WHAT,
+        low=1,
+        shapes_result=False,
+    )
+    key_interval: int | None = option(
+        None, help="A key frame every N frames (the fixed schedule).", metavar="N", panel=KEYS, low=1
+    )
+    schedule: str | None = option(
+        None,
+        help=f"fixed: every N frames ({DEFAULT_INTERVAL} if not said). adaptive: where the propagated result can no "
+        "longer be trusted. (default: adaptive)",
+        panel=KEYS,
+        choices=("fixed", "adaptive"),
+    )
+    max_interval: int | None = option(
+        None, help="Longest interval of the adaptive schedule.", metavar="N", panel=KEYS, low=1
+    )
+    causal: bool = option(False, CAUSAL)
+    flow: str | None = option(None, FLOW)
     output: OutputOptions = option(OutputOptions, help="How outputs are written.")
-    resume: bool = option(False, help="Go on where an interrupted run stopped.", shapes_result=False)
-    report: Path | None = option(None, help="Write what the run cost, in full.", shapes_result=False)
+    resume: bool = option(
+        False, help="Go on where an interrupted run of the same command stopped.", panel=LOOK, shapes_result=False
+    )
+    report: Path | None = option(
+        None, help="Write what the run cost, in full.", metavar="FILE.json", panel=LOOK, shapes_result=False
+    )
 
     def __post_init__(self) -> None:
         check_settings(self)

@@ -3,26 +3,25 @@
 from __future__ import annotations
 
 from contextlib import ExitStack
-from pathlib import Path
 from types import TracebackType
 from typing import Self
 
-from dffcli.categories import Category
-from dffcli.core.types import FrameResult, SourceInfo
-from dffcli.formats.sink import OutputOptions
+from dffcli.core.types import FrameResult
 from dffcli.render.overlay import Overlay
 from dffcli.video.writer import VideoWriter
 
 
 class OverlaySink:
-    """An overlaid video: same frames, times, shape and sound as the source."""
+    """An overlaid video: same frames, times, shape and sound as the source.
 
-    def __init__(
-        self, path: str, *, info: SourceInfo, categories: tuple[Category, ...], options: OutputOptions
-    ) -> None:
-        self._overlay = Overlay(categories, opacity=options.opacity)
-        is_file = info.path is not None and Path(info.path).is_file()  # a folder of images has no sound to copy
-        self._writer = VideoWriter(path, info=info, crf=options.crf, source_path=info.path if is_file else None)
+    Args:
+        overlay: draws.
+        writer: encodes, not begun.
+    """
+
+    def __init__(self, overlay: Overlay, writer: VideoWriter) -> None:
+        self._overlay = overlay
+        self._writer = writer
         self._stack = ExitStack()
 
     def __enter__(self) -> Self:

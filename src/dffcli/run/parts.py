@@ -67,14 +67,15 @@ def build_parts(
         WeightsError: weights are missing, broken or another network's.
     """
     device = resolve_device(model.device)
-    built = build(model.entry.name, weights=model.weights, device=device, task=model.entry.task)
+    built = build(model.info.name, weights=model.weights, device=device, task=model.info.task)
+    network = built.model
     if model.runtime != "torch":
-        from dffcli.models.weights.runtimes import use_runtime
+        from dffcli.models.weights.runtimes import on_runtime
 
-        use_runtime(built.model, model.runtime, device=device)
-    if isinstance(built.model, SparesLowScores):
-        built.model.lowest_score = lowest_score
-    return Parts(replace(built), choose_flow(flow, built, device=device), device)
+        network = on_runtime(network, model.runtime, device=device)
+    if isinstance(network, SparesLowScores) and lowest_score > 0:
+        network = network.with_lowest_score(lowest_score)
+    return Parts(replace(built, model=network), choose_flow(flow, built, device=device), device)
 
 
 def resolve_device(name: str) -> str:

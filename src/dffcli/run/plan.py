@@ -9,7 +9,7 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
-from dffcli.categories import CATEGORY_SETS
+from dffcli.core.info import ModelInfo
 from dffcli.core.protocols import Schedule
 from dffcli.core.schedule import MAX_INTERVAL, PATIENCE, Adaptive, FixedInterval
 from dffcli.core.task import Task
@@ -18,7 +18,7 @@ from dffcli.files.check import check_outputs
 from dffcli.flow import check_flow
 from dffcli.formats.registry import check_fit, is_folder, output_formats
 from dffcli.formats.sink import OutputOptions
-from dffcli.models.registry import RUNTIMES, ModelEntry, Weights, find_entry
+from dffcli.models.registry import DEFAULT_MODELS, RUNTIMES, Weights, find_entry
 from dffcli.option import option_of
 from dffcli.run.config import DEFAULT_INTERVAL, RunConfig
 from dffcli.run.identity import identity_of
@@ -27,7 +27,6 @@ from dffcli.run.postprocess import PostProcessing
 from dffcli.video.reader import files_read
 from dffcli.video.source import Span
 
-DEFAULT_MODELS = {Task.DETECT: "coco-det", Task.SEGMENT: "street-seg"}
 DEVICES = re.compile(r"auto|cpu|mps|cuda(:\d+)?")
 
 
@@ -36,13 +35,13 @@ class PlannedModel:
     """The network of a run.
 
     Attributes:
-        entry: what is known of it.
+        info: what is known of it.
         weights: which are loaded.
         device: where it is asked to run; "auto" is decided once torch is there.
         runtime: what runs its feature network.
     """
 
-    entry: ModelEntry
+    info: ModelInfo
     weights: Weights
     device: str
     runtime: str
@@ -113,7 +112,7 @@ class Plan:
     @property
     def task(self) -> Task:
         """What is answered on every frame."""
-        return self.model.entry.task
+        return self.model.info.task
 
     def settings(self, *, flow: str, two_sided: bool) -> dict[str, Any]:
         """The options that shaped the results, as outputs and reports say them.
@@ -139,8 +138,12 @@ class Plan:
         return settings
 
 
-def plan(config: RunConfig) -> Plan:
+def plan(config: RunConfig, *, info: ModelInfo | None = None) -> Plan:
     """Decide and check everything that can be before torch is loaded. Nothing is read but the files that are named.
+
+    Args:
+        config: what is asked for.
+        info: of the model, where it is not one of the registry.
 
     Raises:
         SettingError: settings contradict each other.
@@ -150,7 +153,7 @@ def plan(config: RunConfig) -> Plan:
     """
     _check_task(config)
     config = _decided(config)
-    entry = find_entry(config.model or "", task=config.task)
+    info = info or find_entry(config.model or "", task=config.task).info
     formats = output_formats(config.outputs, format=config.output.format) if config.outputs else []
     finished: list[Path] = []
     if config.resume and config.outputs:
@@ -160,23 +163,25 @@ def plan(config: RunConfig) -> Plan:
     check_outputs(written, inputs=inputs, overwrite=config.output.overwrite, ours=finished)
     outputs = tuple(PlannedOutput(*pair) for pair in zip(config.outputs, formats, strict=True))
     for output in outputs:
-        check_fit(output.path, output.format, task=entry.task, has_masks=entry.gives_masks, model=entry.name)
+        check_fit(output.path, output.format, task=info.task, has_masks=info.gives_masks, model=info.name)
     if DEVICES.fullmatch(config.device) is None:
         raise ModelError(f"device {config.device!r}: expected auto, cpu, cuda, cuda:N or mps")
     if config.runtime not in RUNTIMES:
         raise ModelError(f"unknown runtime {config.runtime!r}: expected one of {', '.join(RUNTIMES)}")
+    if config.runtime != "torch" and not info.takes_runtimes:
+        raise ModelError(f"{info.name}: runs on torch only, not on {config.runtime}")
     if config.flow is not None:
         check_flow(config.flow)
     finishing = PostProcessing(config.score_threshold, config.classes, config.track)
     if not isinstance(config.weights, Path):  # a trained network brings classes of its own
-        finishing.check(CATEGORY_SETS[entry.category_set])
+        finishing.check(info.categories)
     return Plan(
         source=config.source,
         span=Span(config.start, config.end),
         max_pixels=config.max_pixels,
-        model=PlannedModel(entry, config.weights, config.device, config.runtime),
+        model=PlannedModel(info, config.weights, config.device, config.runtime),
         flow=config.flow,
-        schedule=plan_schedule(entry.task, key_interval=config.key_interval, max_interval=config.max_interval),
+        schedule=plan_schedule(info.task, key_interval=config.key_interval, max_interval=config.max_interval),
         causal=config.causal,
         finishing=finishing,
         outputs=outputs,

@@ -50,6 +50,7 @@ class Run:
         parts: what runs.
         watch: the time spent in every stage.
         tally: what was counted so far.
+        is_over: the last frame has come.
     """
 
     def __init__(
@@ -71,7 +72,7 @@ class Run:
         self._plan = plan
         self._sinks = tuple(sinks)
         self._claims = tuple(claims)
-        self._is_over = False
+        self.is_over = False
         self._broke: VideoDecodeError | None = None
         self._report: RunReport | None = None
 
@@ -95,7 +96,7 @@ class Run:
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
-        if kind is None and not self._is_over:  # left early: what is there is not the whole
+        if kind is None and not self.is_over:  # left early: what is there is not the whole
             with suppress(_LeftEarlyError):
                 self._stack.__exit__(_LeftEarlyError, _LeftEarlyError(), None)
             return
@@ -143,7 +144,7 @@ class Run:
         self._broke = ending.error
         if self._broke is not None and self.tally.frames == 0:
             raise self._broke
-        self._is_over = True
+        self.is_over = True
 
     def _draw_and_encode(self, result: FrameResult) -> None:
         with self.watch.time("draw and encode"):
@@ -198,8 +199,12 @@ def started(plan: Plan) -> Iterator[Run]:
     Raises:
         DFFError: anything the user can act on.
     """
-    with holding_outputs(plan) as claims, _started(plan, claims) as run:
-        yield run
+    with holding_outputs(plan) as claims:
+        with _started(plan, claims) as run:
+            yield run
+        if plan.report is not None and run.is_over:
+            with atomic_path(plan.report) as part, writing(plan.report):
+                part.write_text(json.dumps(run.report.to_json(), indent=2) + "\n", encoding="utf-8")
 
 
 @contextmanager
@@ -240,15 +245,10 @@ def annotate(
         DFFError: anything the user can act on. If the source broke in the middle, what was decoded before is written,
             and the report says so.
     """
-    planned = plan(config)
-    with holding_outputs(planned):
-        with started(planned) as run:
-            on_start(run.source.info, run.parts.built)
-            for result in run:
-                on_frame(result, run.progress)
-        if planned.report is not None:
-            with atomic_path(planned.report) as part, writing(planned.report):
-                part.write_text(json.dumps(run.report.to_json(), indent=2) + "\n", encoding="utf-8")
+    with started(plan(config)) as run:
+        on_start(run.source.info, run.parts.built)
+        for result in run:
+            on_frame(result, run.progress)
     return run.report
 
 

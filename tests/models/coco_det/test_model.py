@@ -113,7 +113,7 @@ def test_what_is_not_asked_for_changes_nothing_else(lowest: float) -> None:
     image = model.prepare(frame)
     features = tuple(torch.randn_like(values) for values in model.features(image))
     everything = model.head(features, image, is_key=True)
-    model.lowest_score = lowest
+    model = model.with_lowest_score(lowest)
     asked = model.head(features, image, is_key=True)
 
     assert len(everything) > 5

@@ -125,12 +125,11 @@ def test_detections_check_their_shape() -> None:
 
 
 @pytest.mark.parametrize("name", ["fcos_resnet50_fpn", "ssdlite320_mobilenet_v3_large"])
-def test_what_scores_enough_does_not_depend_on_the_lowest_score(name: str, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_what_scores_enough_does_not_depend_on_the_lowest_score(name: str) -> None:
     model = plain(name)
     image = model.prepare(a_frame())
     features = model.features(image)
     every = model.head(features, image, is_key=True)
     lowest = float(np.median(every.scores))
-    monkeypatch.setattr(model, "lowest_score", lowest)
-    few = model.head(features, image, is_key=True)
+    few = model.with_lowest_score(lowest).head(features, image, is_key=True)
     assert np.array_equal(few.boxes, every.boxes[every.scores >= lowest])

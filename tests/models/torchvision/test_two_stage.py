@@ -126,14 +126,13 @@ def test_nothing_found_is_an_empty_answer(monkeypatch: pytest.MonkeyPatch) -> No
     assert found.masks.shape == (0, 48, 70)
 
 
-def test_what_scores_enough_does_not_depend_on_the_lowest_score(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_what_scores_enough_does_not_depend_on_the_lowest_score() -> None:
     model = plain("maskrcnn_resnet50_fpn")
     image = model.prepare(a_frame())
     features = model.features(image)
     every = model.head(features, image, is_key=True)
     lowest = float(np.median(every.scores))
-    monkeypatch.setattr(model, "lowest_score", lowest)
-    few = model.head(features, image, is_key=True)
+    few = model.with_lowest_score(lowest).head(features, image, is_key=True)
     assert 0 < len(few) < len(every)
     assert np.array_equal(few.boxes, every.boxes[every.scores >= lowest])
     assert few.masks is not None

@@ -14,7 +14,7 @@ from dffcli.core.types import Frame
 from dffcli.errors import ModelError
 from dffcli.models.torchvision.segmenters import TorchvisionSegmenter, build
 from dffcli.models.weights import runtimes
-from dffcli.models.weights.runtimes import use_runtime
+from dffcli.models.weights.runtimes import on_runtime
 
 
 class Tiny(nn.Module):
@@ -40,7 +40,7 @@ def test_the_numbers_are_torchs_at_every_size(name: str) -> None:
     pytest.importorskip({"openvino": "openvino", "onnx": "onnxruntime"}[name], reason=f"the {name} extra")
     network = Tiny().eval()
     holder = Holder(network)
-    use_runtime(holder, name)  # type: ignore[arg-type]
+    holder = on_runtime(holder, name)  # type: ignore[arg-type, assignment]
     with torch.inference_mode():
         for size in ((32, 48), (48, 32), (24, 24), (32, 48)):
             picture = torch.rand(1, 3, *size).contiguous(memory_format=torch.channels_last)
@@ -57,18 +57,19 @@ def test_a_real_segmenter_runs_on_it() -> None:
     frame = Frame(0, np.random.default_rng(0).integers(0, 256, (48, 64, 3), dtype=np.uint8), Fraction(0))
     image = model.prepare(frame)
     wanted = model.features(image)[0]
-    use_runtime(model, "openvino")
-    assert (model.features(image)[0] - wanted).abs().max() < 1e-3 * wanted.abs().max()
+    other = on_runtime(model, "openvino")
+    assert (other.features(image)[0] - wanted).abs().max() < 1e-3 * wanted.abs().max()
+    assert torch.equal(model.features(image)[0], wanted)  # the model itself is as it was
 
 
 def test_what_cannot_be_is_refused_in_a_line(monkeypatch: pytest.MonkeyPatch) -> None:
     holder: Any = Holder(Tiny())
     with pytest.raises(ModelError, match="expected one of torch, compile, openvino, onnx"):
-        use_runtime(holder, "tensorrt")
+        on_runtime(holder, "tensorrt")
     with pytest.raises(ModelError, match="CPU only"):
-        use_runtime(holder, "onnx", device="cuda")
+        on_runtime(holder, "onnx", device="cuda")
     with pytest.raises(ModelError, match="torch only"):
-        use_runtime(Holder(None), "onnx")  # type: ignore[arg-type]
+        on_runtime(Holder(None), "onnx")  # type: ignore[arg-type]
     real = importlib.import_module
 
     def absent(name: str, *arguments: Any, **options: Any) -> Any:
@@ -79,11 +80,10 @@ def test_what_cannot_be_is_refused_in_a_line(monkeypatch: pytest.MonkeyPatch) ->
     monkeypatch.setattr(runtimes, "import_module", absent)
     for name in ("openvino", "onnx"):
         with pytest.raises(ModelError, match=rf"dffcli\[{name}\]"):
-            use_runtime(holder, name)
+            on_runtime(holder, name)
 
 
 def test_torch_itself_changes_nothing() -> None:
     network = Tiny()
     holder: Any = Holder(network)
-    use_runtime(holder, "torch")
-    assert holder.feature_network is network
+    assert on_runtime(holder, "torch") is holder

@@ -1,6 +1,6 @@
 """Entry of the registry: the bundled detector."""
 
-from dffcli.core.types import Task
+from dffcli.core.task import Task
 from dffcli.models.registry import ModelEntry
 
 ENTRIES: tuple[ModelEntry, ...] = (

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from copy import copy
+from typing import Self
 
 import numpy as np
 import torch
@@ -93,6 +95,12 @@ class CocoDetModel:
     def categories(self) -> tuple[Category, ...]:
         """What its classes mean."""
         return self._categories
+
+    def with_lowest_score(self, score: float) -> Self:
+        """The same model, asked for scores from there on."""
+        changed = copy(self)
+        changed.lowest_score = score
+        return changed
 
     def prepare(self, frame: Frame) -> PreparedImage:
         """Scale to `input_size` on the long side; pad below and on the right to multiples of 32."""

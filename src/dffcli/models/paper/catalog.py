@@ -105,6 +105,7 @@ def _entry(name: str, network: PaperNetwork) -> ModelEntry:
         license=license_text,
         weights_url=network.address,
         accuracy=_ACCURACY.get(name, ""),
+        takes_runtimes=False,
     )
 
 

@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable
+from copy import copy
 from dataclasses import asdict, dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, Self
 
 import numpy as np
 import torch
@@ -120,6 +121,12 @@ class StreetDetModel:
     def categories(self) -> tuple[Category, ...]:
         """What its classes mean."""
         return self._categories
+
+    def with_lowest_score(self, score: float) -> Self:
+        """The same model, asked for scores from there on."""
+        changed = copy(self)
+        changed.lowest_score = score
+        return changed
 
     def prepare(self, frame: Frame) -> PreparedImage:
         """Scale to `input_size` on the long side; pad below and on the right to multiples of 32."""

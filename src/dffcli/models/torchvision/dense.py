@@ -8,7 +8,8 @@ interpolation is right for them as for any feature.
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import Any
+from copy import copy
+from typing import Any, Self
 
 import torch
 from torch import Tensor, nn
@@ -109,6 +110,12 @@ class DenseDetector:
         self._device = device
         self._maps_per_level = 3 if isinstance(feature_network, FcosFeatures) else 2
         self._anchors: dict[tuple[int, int], list[Tensor]] = {}
+
+    def with_lowest_score(self, score: float) -> Self:
+        """The same model, asked for scores from there on."""
+        changed = copy(self)
+        changed.lowest_score = score
+        return changed
 
     def prepare(self, frame: Frame) -> PreparedImage:
         """Torchvision's own transform, run only if the tensor is asked for."""

@@ -8,7 +8,8 @@ from __future__ import annotations
 
 from collections import OrderedDict
 from collections.abc import Callable
-from typing import Any
+from copy import copy
+from typing import Any, Self
 
 import torch
 from torch import Tensor, nn
@@ -78,6 +79,12 @@ class TwoStageDetector:
         self._device = device
         self._levels = len(network.rpn.anchor_generator.sizes)
         self._anchors: dict[tuple[int, int], list[Tensor]] = {}
+
+    def with_lowest_score(self, score: float) -> Self:
+        """The same model, asked for scores from there on."""
+        changed = copy(self)
+        changed.lowest_score = score
+        return changed
 
     def prepare(self, frame: Frame) -> PreparedImage:
         """Torchvision's own transform, run only if the tensor is asked for."""

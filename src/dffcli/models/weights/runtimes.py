@@ -9,9 +9,10 @@ from __future__ import annotations
 import tempfile
 import warnings
 from collections.abc import Callable
+from copy import copy
 from importlib import import_module
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 import numpy as np
 import torch
@@ -27,8 +28,8 @@ SHAPES_KEPT = 2  # input shapes whose compiled network is kept
 Network = Callable[[Tensor], Features]
 
 
-def use_runtime(model: VideoModel, name: str, *, device: str = "cpu") -> None:
-    """Run a model's feature network on another engine from now on.
+def on_runtime(model: VideoModel, name: str, *, device: str = "cpu") -> VideoModel:
+    """The same model with its feature network on another engine.
 
     Args:
         model: one that keeps its feature network where it can be replaced, as `feature_network`.
@@ -41,14 +42,16 @@ def use_runtime(model: VideoModel, name: str, *, device: str = "cpu") -> None:
     if name not in RUNTIMES:
         raise ModelError(f"unknown runtime {name!r}: expected one of {', '.join(RUNTIMES)}")
     if name == "torch":
-        return
+        return model
     network = getattr(model, "feature_network", None)
     if not isinstance(network, nn.Module):
         raise ModelError(f"{model.name}: runs on torch only, not on {name}")
     if name != "compile" and device != "cpu":
         raise ModelError(f"runtime {name}: runs on the CPU only, got device {device}")
     builders = {"compile": _compile, "openvino": _openvino, "onnx": _onnx}
-    model.feature_network = builders[name](network)  # type: ignore[attr-defined]  # checked above
+    changed: Any = copy(model)
+    changed.feature_network = builders[name](network)
+    return cast(VideoModel, changed)
 
 
 def _compile(network: nn.Module) -> Network:
