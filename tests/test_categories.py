@@ -9,9 +9,10 @@ import numpy as np
 import pytest
 
 from dffcli.categories import CAMVID, PALETTES, recolored
+from tests.shared import DATA, needs_shared
 
 BENCHMARKS = Path(__file__).parents[1] / "benchmarks"
-CAMVID_DATA = Path(__file__).parents[2] / "shared" / "data" / "camvid"
+CAMVID_DATA = DATA / "camvid"
 
 # Sharma, Wu and Dalal (2005), table 1: two colours in CIELAB, and their distance.
 PUBLISHED = [
@@ -59,7 +60,7 @@ def test_neighbouring_street_classes_are_told_apart_by_everyone(measure: ModuleT
     assert min(distance for _, distance, _ in measure.judge(recolored(CAMVID, "camvid"), NEIGHBOURS)) < 3
 
 
-@pytest.mark.skipif(not CAMVID_DATA.is_dir(), reason="needs CamVid in ../shared/data")
+@needs_shared
 def test_the_neighbours_are_those_of_camvid(measure: ModuleType) -> None:
     assert measure.neighbours(CAMVID_DATA / "trainannot", classes=len(CAMVID)) == NEIGHBOURS
 

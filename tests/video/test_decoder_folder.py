@@ -11,11 +11,16 @@ import pytest
 from dffcli.errors import DFFError
 from dffcli.video.reader import open_source
 from dffcli.video.writer import VideoWriter
+from tests.shared import DATA, needs_shared
 
-FOLDER = Path(__file__).parents[2].parent / "shared" / "data" / "decoder"
+FOLDER = DATA / "decoder"
 FILES = sorted(FOLDER.glob("*/*"))
 
-pytestmark = pytest.mark.skipif(not FILES, reason=f"{FOLDER} is not here")
+pytestmark = needs_shared
+
+
+def test_the_odd_files_are_here() -> None:
+    assert len(FILES) >= 50
 
 
 def raw_times(path: Path) -> tuple[list[Fraction], bool]:

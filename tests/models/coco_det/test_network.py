@@ -1,7 +1,5 @@
 """The bundled detector's network: the reference outputs, its grids, its distances."""
 
-from pathlib import Path
-
 import numpy as np
 import pytest
 import torch
@@ -17,8 +15,9 @@ from dffcli.models.coco_det.network import (
     cell_centres,
     mean_distances,
 )
+from tests.shared import WEIGHTS, needs_shared
 
-START = Path(__file__).parents[4] / "shared" / "weights"
+START = WEIGHTS
 
 
 def reference_picture(height: int, width: int) -> np.ndarray:
@@ -33,7 +32,7 @@ def network_as_published() -> CocoDetector:
     return rebuild(file, source="coco-det.safetensors").eval()
 
 
-@pytest.mark.skipif(not START.is_dir(), reason="needs the reference outputs in ../shared/weights")
+@needs_shared
 @pytest.mark.parametrize(("height", "width"), [(416, 416), (288, 512)])
 def test_the_reference_outputs_hold_to_half_precision(height: int, width: int) -> None:
     golden = np.load(START / "nanodet-g-golden.npz")

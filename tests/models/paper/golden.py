@@ -4,15 +4,15 @@ from __future__ import annotations
 
 import importlib.util
 import json
-from pathlib import Path
 from types import ModuleType
 from typing import Any
 
 import numpy as np
-import pytest
 
-FOLDER = Path(__file__).parents[4] / "shared" / "golden"
-NEEDS_GOLDEN = pytest.mark.skipif(not FOLDER.is_dir(), reason="no reference outputs in ../shared/golden")
+from tests.shared import GOLDEN, needs_shared
+
+FOLDER = GOLDEN
+NEEDS_GOLDEN = needs_shared
 
 
 def recipe() -> ModuleType:

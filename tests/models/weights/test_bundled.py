@@ -2,7 +2,6 @@
 
 import hashlib
 import json
-from pathlib import Path
 
 import pytest
 
@@ -11,8 +10,9 @@ from dffcli.evaluation.segment_eval import score_stills
 from dffcli.evaluation.segment_source import parse_source
 from dffcli.files.network_file import bundled_folder
 from dffcli.models.registry import build_model, find_entry
+from tests.shared import DATA, needs_shared
 
-CAMVID_DATA = Path(__file__).parents[4] / "shared" / "data" / "camvid"
+CAMVID_DATA = DATA / "camvid"
 MOST_BYTES = 25_000_000  # of all bundled networks together
 
 
@@ -49,7 +49,7 @@ def test_the_bundled_detector_names_cocos_classes_and_brings_its_licence() -> No
 
 
 @pytest.mark.slow
-@pytest.mark.skipif(not CAMVID_DATA.is_dir(), reason="needs CamVid in ../shared/data")
+@needs_shared
 def test_the_bundled_segmenter_is_as_good_as_it_says() -> None:
     pictures = parse_source(f"camvid:{CAMVID_DATA},split=val,every=12").pictures()
     score = score_stills(build_model("street-seg").model, pictures)
