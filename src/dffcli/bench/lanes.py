@@ -14,7 +14,7 @@ from typing import TypeVar
 from dffcli.bench.plan import Variant
 from dffcli.core.engine import Engine
 from dffcli.core.protocols import FlowEstimator, VideoModel
-from dffcli.core.timing import Stopwatch, TimedFlow, TimedModel, TimedWarp
+from dffcli.core.timing import Stopwatch, TimedFlow, TimedModel, timed_propagation
 from dffcli.core.types import Frame, FrameResult
 from dffcli.render.overlay import Overlay
 from dffcli.video.prefetch import prefetch, queue_depth, write_behind
@@ -55,9 +55,9 @@ class ActiveClock:
 
 
 def _engine(variant: Variant, model: VideoModel, flow: FlowEstimator, watch: Stopwatch) -> Engine:
-    return Engine(
-        TimedModel(model, watch), TimedFlow(flow, watch), variant.schedule(), variant.two_sided, TimedWarp(watch)
-    )
+    timed = TimedModel(model, watch)
+    propagation = timed_propagation(timed, watch)
+    return Engine(timed, TimedFlow(flow, watch), variant.schedule(), variant.two_sided, propagation)
 
 
 @dataclass(slots=True)

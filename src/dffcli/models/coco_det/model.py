@@ -94,6 +94,11 @@ class CocoDetModel:
         """What its classes mean."""
         return self._categories
 
+    @property
+    def carries_objects(self) -> bool:
+        """Boxes grow with what they show, which maps read cell by cell cannot do."""
+        return True
+
     def prepare(self, frame: Frame) -> PreparedImage:
         """Scale to `input_size` on the long side; pad below and on the right to multiples of 32."""
         scale = self.input_size / max(frame.size)
