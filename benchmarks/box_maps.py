@@ -57,7 +57,9 @@ def agreement(model: VideoModel, frames: list[Frame]) -> dict[tuple[str, int], d
     for name, way in WAYS.items():
         for interval in INTERVALS:
             judged = make_judge(model.task, model.categories)
-            engine = Engine(remembering, build_flow("dis"), FixedInterval(interval), two_sided=True, propagation=MapPropagation(remembering, way))
+            propagation = MapPropagation(remembering, way)
+            schedule = FixedInterval(interval)
+            engine = Engine(remembering, build_flow("dis"), schedule, two_sided=True, propagation=propagation)
             for result in engine.run(frames):
                 if not result.is_key:
                     judged.against(result, full[result.frame.index])

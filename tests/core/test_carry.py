@@ -82,7 +82,7 @@ def test_padding_is_no_part_of_the_picture() -> None:
     wide = torch.zeros(1, 2, GRID[0], GRID[1] * 2)
     wide[:, 0] = -5  # cells of two pixels
     found = carry(boxes(), FlowField(wide), padded)
-    np.testing.assert_allclose(found.boxes, boxes() + [10, 0, 10, 0], atol=1e-3)
+    np.testing.assert_allclose(found.boxes, boxes() + np.float32([10, 0, 10, 0]), atol=1e-3)
 
 
 def test_what_moves_behind_the_object_does_not_take_the_box_along() -> None:
