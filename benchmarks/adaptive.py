@@ -58,9 +58,9 @@ def deformation(field: FlowField) -> float:
 
 
 def mismatch(field: FlowField) -> np.ndarray:
-    if field.mismatch is None:
+    if field.photometric_error is None:
         raise TypeError("expected a flow that compares pictures")
-    return field.mismatch
+    return field.photometric_error
 
 
 SIGNALS: dict[str, Callable[[FlowField], float]] = {
@@ -145,10 +145,12 @@ class RememberingFlow:
         if pair not in self.known:
             field = self.inner.estimate(key, current, guess=guess)
             self.known[pair] = replace(
-                field, displacement=field.displacement.half(), mismatch=mismatch(field).astype(np.float16)
+                field, displacement=field.displacement.half(), photometric_error=mismatch(field).astype(np.float16)
             )
         stored = self.known[pair]
-        return replace(stored, displacement=stored.displacement.float(), mismatch=mismatch(stored).astype(np.float32))
+        return replace(
+            stored, displacement=stored.displacement.float(), photometric_error=mismatch(stored).astype(np.float32)
+        )
 
 
 def run(

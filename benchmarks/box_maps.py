@@ -16,6 +16,7 @@ import numpy as np
 from camvid_interval import RememberingModel
 from common import parser, save, table
 from dffcli.core.engine import Engine
+from dffcli.core.propagation import MapPropagation
 from dffcli.core.protocols import VideoModel
 from dffcli.core.schedule import FixedInterval
 from dffcli.core.types import Features, Frame
@@ -56,7 +57,9 @@ def agreement(model: VideoModel, frames: list[Frame]) -> dict[tuple[str, int], d
     for name, way in WAYS.items():
         for interval in INTERVALS:
             judged = make_judge(model.task, model.categories)
-            engine = Engine(remembering, build_flow("dis"), FixedInterval(interval), two_sided=True, warp=way)
+            propagation = MapPropagation(remembering, way)
+            schedule = FixedInterval(interval)
+            engine = Engine(remembering, build_flow("dis"), schedule, two_sided=True, propagation=propagation)
             for result in engine.run(frames):
                 if not result.is_key:
                     judged.against(result, full[result.frame.index])
@@ -74,7 +77,10 @@ def main() -> None:
     rows = []
     for name, way in WAYS.items():
         for interval in INTERVALS:
-            engine = partial(Engine, model, build_flow("dis"), FixedInterval(interval), two_sided=True, warp=way)
+            propagation = MapPropagation(model, way)
+            engine = partial(
+                Engine, model, build_flow("dis"), FixedInterval(interval), two_sided=True, propagation=propagation
+            )
             report = judge(run_over(sequences, engine).pictures, category_names(model, pets.categories))
             measures = [np.mean([one[name, interval][key] for one in judged]) for key in ("map50", "f1")]
             rows.append([name, interval, *(f"{100 * m:.1f}" for m in (*measures, report.ap50, report.ap))])

@@ -52,10 +52,10 @@ class FakeModel:
 
 @dataclass
 class FakeFlow:
-    """The true motion of `moving_frames`, on the feature grid. `mismatches` holds what it reports, by frame index."""
+    """The true motion of `moving_frames`, on the feature grid. `errors`: the photometric error it reports, by frame."""
 
     name: str = "fake"
-    mismatches: dict[int, float] = field(default_factory=dict)
+    errors: dict[int, float] = field(default_factory=dict)
     calls: list[tuple[int, int]] = field(default_factory=list)
     guesses: list[bool] = field(default_factory=list)
 
@@ -65,8 +65,8 @@ class FakeFlow:
         h, w = (side // STRIDE for side in current.padded_size)
         displacement = torch.zeros(1, 2, h, w)
         displacement[:, 0] = (key.frame.index - current.frame.index) * SPEED
-        mismatch = np.full((h, w), self.mismatches.get(current.frame.index, 0.0), np.float32)
-        return FlowField(displacement, mismatch=mismatch)
+        error = np.full((h, w), self.errors.get(current.frame.index, 0.0), np.float32)
+        return FlowField(displacement, photometric_error=error)
 
 
 def true_answer(result: FrameResult) -> np.ndarray:

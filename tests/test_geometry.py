@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 import torch
 
-from dffcli.geometry import box_iou, nms
+from dffcli.geometry import best_pairs, box_iou, nms
 
 
 def test_iou_of_known_boxes() -> None:
@@ -38,3 +38,26 @@ def test_doubles_are_dropped_as_torchvision_drops_them(count: int) -> None:
     wanted = batched_nms(torch.from_numpy(boxes), torch.from_numpy(scores), torch.from_numpy(classes), 0.5)
 
     assert nms(boxes, scores, classes, max_overlap=0.5).tolist() == wanted.tolist()
+
+
+@pytest.mark.parametrize("seed", range(5))
+def test_pairs_are_matched_one_to_one_the_best_first(seed: int) -> None:
+    worth = np.random.default_rng(seed).uniform(0, 1, (7, 9))
+    rows, columns = best_pairs(worth, least=0.4)
+    wanted, left = set(), worth.copy()
+    while left.max() >= 0.4:
+        row, column = np.unravel_index(left.argmax(), left.shape)
+        wanted.add((int(row), int(column)))
+        left[row], left[:, column] = -1, -1
+    assert set(zip(rows.tolist(), columns.tolist(), strict=True)) == wanted
+
+
+def test_what_is_worth_just_enough_is_matched() -> None:
+    rows, columns = best_pairs(np.array([[0.5, 0.5], [0.5, 0.49]]), least=0.5)
+    assert (rows.tolist(), columns.tolist()) == ([0], [0])
+
+
+@pytest.mark.parametrize("shape", [(0, 0), (0, 3), (3, 0)])
+def test_nothing_matches_nothing(shape: tuple[int, int]) -> None:
+    rows, columns = best_pairs(np.zeros(shape), least=0.0)
+    assert len(rows) == len(columns) == 0

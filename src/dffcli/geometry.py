@@ -1,4 +1,4 @@
-"""Boxes: overlap and non-maximum suppression."""
+"""Boxes: overlap, matching and non-maximum suppression."""
 
 from __future__ import annotations
 
@@ -18,12 +18,38 @@ def box_iou(boxes: NDArray[Any], others: NDArray[Any]) -> NDArray[np.float64]:
     Returns:
         `[N, M]`, 0..1; a box without an area overlaps nothing.
     """
-    first, second = boxes[:, None].astype(np.float64), others[None].astype(np.float64)  # [N, 1, 4], [1, M, 4]
-    corner, opposite = np.maximum(first[..., :2], second[..., :2]), np.minimum(first[..., 2:], second[..., 2:])
-    shared = (opposite - corner).clip(0).prod(2)  # [N, M]
-    areas = [(side[..., 2:] - side[..., :2]).clip(0).prod(2) for side in (first, second)]
-    union = areas[0] + areas[1] - shared
+    left, top, right, bottom = boxes.astype(np.float64).T[:, :, None]  # [N, 1] each
+    other_left, other_top, other_right, other_bottom = others.astype(np.float64).T[:, None]  # [1, M] each
+    shared = (np.minimum(right, other_right) - np.maximum(left, other_left)).clip(0)
+    shared *= (np.minimum(bottom, other_bottom) - np.maximum(top, other_top)).clip(0)
+    areas = (right - left).clip(0) * (bottom - top).clip(0)  # [N, 1]
+    union = areas + (other_right - other_left).clip(0) * (other_bottom - other_top).clip(0) - shared
     return np.asarray(np.divide(shared, union, out=np.zeros_like(shared), where=union > 0), np.float64)
+
+
+def best_pairs(worth: NDArray[Any], *, least: float) -> tuple[NDArray[np.intp], NDArray[np.intp]]:
+    """Match rows and columns one to one, the best pair first.
+
+    Args:
+        worth: of every pair, such as their overlap, `[N, M]`.
+        least: pairs that are worth less are not matched.
+
+    Returns:
+        The rows and the columns of the pairs.
+    """
+    left = np.array(worth, np.float64)
+    rows, columns = [np.zeros(0, np.intp)], [np.zeros(0, np.intp)]
+    while left.size:  # every round takes the pairs that are each other's best
+        choice = left.argmax(1)
+        every = np.arange(len(left))
+        mutual = every[(left.argmax(0)[choice] == every) & (left[every, choice] >= least)]
+        if not len(mutual):
+            break
+        rows.append(mutual)
+        columns.append(choice[mutual])
+        left[mutual] = -np.inf
+        left[:, choice[mutual]] = -np.inf
+    return np.concatenate(rows), np.concatenate(columns)
 
 
 def nms(

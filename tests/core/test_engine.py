@@ -52,12 +52,12 @@ def test_two_sides_see_what_one_side_cannot() -> None:
         def estimate(self, key, current, *, guess=None):  # type: ignore[no-untyped-def]
             field = super().estimate(key, current, guess=guess)
             shift = key.frame.index - current.frame.index
-            mismatch = np.zeros_like(field.mismatch)
+            error = np.zeros_like(field.photometric_error)
             if shift < 0:
-                mismatch[:, :-shift] = 200.0
+                error[:, :-shift] = 200.0
             else:
-                mismatch[:, mismatch.shape[1] - shift :] = 200.0
-            return replace(field, mismatch=mismatch)
+                error[:, error.shape[1] - shift :] = 200.0
+            return replace(field, photometric_error=error)
 
     for result in Engine(FakeModel(), SeesItsOwnSide(), FixedInterval(3), two_sided=True).run(moving_frames(7)):
         np.testing.assert_array_equal(labels(result), true_answer(result))
@@ -69,7 +69,7 @@ def test_two_sided_results_name_both_keys() -> None:
 
 
 def test_nothing_is_blended_across_a_scene_cut() -> None:
-    flow = FakeFlow(mismatches={3: 90.0})
+    flow = FakeFlow(errors={3: 90.0})
     results = list(Engine(FakeModel(), flow, Adaptive(), two_sided=True).run(moving_frames(5)))
     assert results[3].key_reason is KeyReason.SCENE_CUT
     assert [result.key_indices for result in results] == [(0,), (0,), (0,), (3,), (3,)]

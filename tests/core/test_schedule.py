@@ -12,7 +12,7 @@ from dffcli.errors import DFFError
 
 
 def field_with(mismatch: float) -> FlowField:
-    return FlowField(torch.zeros(1, 2, 2, 2), mismatch=np.full((2, 2), mismatch, np.float32))
+    return FlowField(torch.zeros(1, 2, 2, 2), photometric_error=np.full((2, 2), mismatch, np.float32))
 
 
 def reasons(schedule: Adaptive | FixedInterval, mismatches: list[float]) -> list[KeyReason | None]:

@@ -115,8 +115,8 @@ def test_pictures_are_let_go() -> None:
 def test_still_pictures_match(name: str) -> None:
     key, current = shifted_pair(0, 0)
     field = build_flow(name).estimate(key, current)
-    assert field.mismatch is not None
-    assert field.mismatch.max() < 2  # grey levels
+    assert field.photometric_error is not None
+    assert field.photometric_error.max() < 2  # grey levels
     assert field.displacement.abs().max() < 0.5
 
 
@@ -124,16 +124,16 @@ def test_unrelated_pictures_do_not_match() -> None:
     key, current = shifted_pair(0, 0)
     other = prepared(255 - current.frame.image)
     field = build_flow("dis").estimate(key, other)
-    assert field.mismatch is not None
-    assert field.mismatch.mean() > 20
+    assert field.photometric_error is not None
+    assert field.photometric_error.mean() > 20
 
 
 def test_hold_says_nothing_moved_but_sees_that_it_did() -> None:
     key, current = shifted_pair(9, 0)
     field = build_flow("none").estimate(key, current)
     assert not field.displacement.any()
-    assert field.mismatch is not None
-    assert field.mismatch.mean() > 5
+    assert field.photometric_error is not None
+    assert field.photometric_error.mean() > 5
 
 
 def test_the_field_spans_the_padded_input() -> None:
@@ -161,8 +161,8 @@ def test_raft_gives_a_field_in_pixels_of_its_own_grid() -> None:
     key, current = shifted_pair(3, 0)
     field = build_flow("raft_small").estimate(key, current)  # random weights: only the shape is known
     assert field.displacement.shape[2] % 8 == 0
-    assert field.mismatch is not None
-    assert field.mismatch.shape == tuple(field.displacement.shape[2:])
+    assert field.photometric_error is not None
+    assert field.photometric_error.shape == tuple(field.displacement.shape[2:])
 
 
 def test_an_unknown_flow_is_refused_with_a_suggestion() -> None:

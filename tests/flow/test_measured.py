@@ -19,14 +19,14 @@ class Constant:
     """The same displacement in input pixels everywhere, on a grid of stride 16."""
 
     dx: float
-    mismatch: Float32Array | None = None
+    photometric_error: Float32Array | None = None
     name: str = "constant"
 
     def estimate(self, key: PreparedImage, current: PreparedImage, *, guess: FlowField | None = None) -> FlowField:
         h, w = (side // 16 for side in current.padded_size)
         displacement = torch.zeros(1, 2, h, w)
         displacement[:, 0] = self.dx / 16
-        return FlowField(displacement, mismatch=self.mismatch)
+        return FlowField(displacement, photometric_error=self.photometric_error)
 
 
 def prepared(left: int) -> PreparedImage:
@@ -38,8 +38,8 @@ def prepared(left: int) -> PreparedImage:
 
 def test_the_right_field_matches_better_than_a_wrong_one() -> None:
     key, current = prepared(0), prepared(SHIFT)  # what is at x now was at x + 8 then
-    right = MeasuredFlow(Constant(SHIFT)).estimate(key, current).mismatch
-    wrong = MeasuredFlow(Constant(0)).estimate(key, current).mismatch
+    right = MeasuredFlow(Constant(SHIFT)).estimate(key, current).photometric_error
+    wrong = MeasuredFlow(Constant(0)).estimate(key, current).photometric_error
     assert right is not None
     assert wrong is not None
     assert right.shape == (8, 10)
@@ -49,6 +49,6 @@ def test_the_right_field_matches_better_than_a_wrong_one() -> None:
 
 def test_a_judgement_that_is_there_is_kept() -> None:
     own = np.full((8, 10), 3.5, np.float32)
-    flow = MeasuredFlow(Constant(0, mismatch=own))
+    flow = MeasuredFlow(Constant(0, photometric_error=own))
     assert flow.name == "constant"
-    assert flow.estimate(prepared(0), prepared(0)).mismatch is own
+    assert flow.estimate(prepared(0), prepared(0)).photometric_error is own

@@ -136,8 +136,8 @@ def test_a_flow_network_survives_its_file(tmp_path: Path) -> None:
     assert flow.name == "light from flow.safetensors"
     image = np.zeros((64, 80, 3), np.uint8)
     field = flow.estimate(prepared(image, padded=(64, 80)), prepared(image, padded=(64, 80)))
-    assert field.mismatch is not None
-    assert field.mismatch.shape == field.displacement.shape[2:]
+    assert field.photometric_error is not None
+    assert field.photometric_error.shape == field.displacement.shape[2:]
     export(tmp_path / "seg.safetensors", tiny_segmenter(), categories=())
     with pytest.raises(WeightsError, match="expected a network of kind light-flow, found street-seg"):
         build_flow(str(tmp_path / "seg.safetensors"))

@@ -20,6 +20,7 @@ STAGE_COLORS = {
     "head on key": "#003f66",
     "flow": "#d55e00",
     "warp": "#e69f00",
+    "carry": "#cc79a7",
     "head": "#f0c987",
     "decode": "#c9c9c9",
     "draw": "#9a9a9a",

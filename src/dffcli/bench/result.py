@@ -11,7 +11,8 @@ import numpy as np
 
 from dffcli.bench.plan import Variant
 
-NETWORK_STAGES = ("prepare", "features", "flow", "warp", "head on key", "head")
+PROPAGATED_STAGES = ("flow", "warp", "carry", "head")
+NETWORK_STAGES = ("prepare", "features", "head on key", *PROPAGATED_STAGES)
 FILE_STAGES = ("decode", "draw", "encode")
 
 

@@ -12,7 +12,15 @@ from dffcli.bench.lanes import NetworkLane, PipelineLane
 from dffcli.bench.machine import describe_machine
 from dffcli.bench.memory import measure_memory
 from dffcli.bench.plan import BenchPlan, Variant, turn_length
-from dffcli.bench.result import FILE_STAGES, NETWORK_STAGES, BenchResult, Latency, Speed, VariantResult
+from dffcli.bench.result import (
+    FILE_STAGES,
+    NETWORK_STAGES,
+    PROPAGATED_STAGES,
+    BenchResult,
+    Latency,
+    Speed,
+    VariantResult,
+)
 from dffcli.bench.shelf import Shelf
 from dffcli.core.info import ModelInfo
 from dffcli.core.schedule import MAX_INTERVAL, FixedInterval
@@ -240,7 +248,8 @@ def _result(contender: _Contender, baseline: _Contender, turn: int) -> VariantRe
     if contender.pipeline is not None:
         stage_ms |= {stage: 1000 * contender.pipeline.watch.seconds(stage) / frames for stage in FILE_STAGES}
         end_to_end = Speed.of(contender.pipeline_seconds, baseline.pipeline_seconds, frames=turn)
-    keys, carried = len(watch.samples["head on key"]), len(watch.samples["head"])
+    keys = len(watch.samples["head on key"])
+    propagated = max(len(watch.samples[stage]) for stage in ("head", "carry"))
     return VariantResult(
         variant=contender.variant,
         frames=frames,
@@ -250,7 +259,7 @@ def _result(contender: _Contender, baseline: _Contender, turn: int) -> VariantRe
         latency=Latency.of(contender.network.latencies),
         stage_ms=stage_ms,
         key_ms=sum(1000 * watch.seconds(stage) / keys for stage in ("prepare", "features", "head on key")),
-        propagated_parts_ms={s: 1000 * watch.seconds(s) / carried for s in ("flow", "warp", "head") if carried},
+        propagated_parts_ms={s: 1000 * watch.seconds(s) / propagated for s in PROPAGATED_STAGES if propagated},
         agreement=contender.agreement.scores(),
         accuracy={} if contender.accuracy is None else contender.accuracy.scores(),
     )

@@ -8,8 +8,8 @@ from torch import Tensor
 
 from dffcli.core.types import Float32Array, FlowField
 
-TRUST_LOSS = 6.0  # grey levels of mismatch that cost a side a factor e
-CUT_MISMATCH = 20.0  # mean grey levels: the other side of a scene cut, if the near side is far better
+TRUST_LOSS = 6.0  # grey levels of photometric error that cost a side a factor e
+CUT_ERROR = 20.0  # mean grey levels: the other side of a scene cut, if the near side is far better
 CUT_RATIO = 2.0
 
 
@@ -28,14 +28,28 @@ def side_weights(before: FlowField, after: FlowField, *, progress: float) -> tup
     Returns:
         Two maps `[1, 1, h, w]` on the fields' grid; None stands for nothing at all.
     """
-    if before.mismatch is None or after.mismatch is None:
+    if not all(counts := sides_that_count(before, after)):
+        whole = torch.ones(1, 1, 1, 1)
+        return (whole, None) if counts[0] else (None, whole)
+    if before.photometric_error is None or after.photometric_error is None:
         share = torch.full((1, 1, 1, 1), 1 - progress)
         return share, 1 - share
-    mean_before, mean_after = float(before.mismatch.mean()), float(after.mismatch.mean())
-    if mean_before > CUT_MISMATCH and mean_before > CUT_RATIO * mean_after:
-        return None, torch.ones(1, 1, 1, 1)
-    if mean_after > CUT_MISMATCH and mean_after > CUT_RATIO * mean_before:
-        return torch.ones(1, 1, 1, 1), None
-    odds: Float32Array = np.exp((after.mismatch - before.mismatch) / TRUST_LOSS) * ((1 - progress) / progress)
+    odds: Float32Array = np.exp((after.photometric_error - before.photometric_error) / TRUST_LOSS)
+    odds *= (1 - progress) / progress
     share = torch.from_numpy(odds / (1 + odds))[None, None]  # [1, 1, h, w]
     return share, 1 - share
+
+
+def sides_that_count(before: FlowField, after: FlowField) -> tuple[bool, bool]:
+    """Whether the key before and the key after show the same scene as the frame: not both lie beyond a scene cut.
+
+    Args:
+        before: current -> key before.
+        after: current -> key after.
+    """
+    if before.photometric_error is None or after.photometric_error is None:
+        return True, True
+    mean_before, mean_after = float(before.photometric_error.mean()), float(after.photometric_error.mean())
+    beyond_before = mean_before > CUT_ERROR and mean_before > CUT_RATIO * mean_after
+    beyond_after = mean_after > CUT_ERROR and mean_after > CUT_RATIO * mean_before
+    return not beyond_before, not beyond_after

@@ -4,6 +4,8 @@
     other frame    features = W(features of the key, F(key, frame))
     every frame    result   = N_task(features)
 
+Where a model's answers travel as objects, W moves those, and N_task is spared on the frames between key frames.
+
 The engine is lazy, holds at most one key interval of frames, and knows nothing of files, tasks or terminals.
 """
 
@@ -16,10 +18,9 @@ from functools import cache
 import torch
 
 from dffcli.core.agreement import disagreement
-from dffcli.core.blend import side_weights
-from dffcli.core.protocols import FlowEstimator, Schedule, VideoModel
-from dffcli.core.types import Features, FlowField, Frame, FrameResult, KeyFrame, KeyReason, Prediction, PreparedImage
-from dffcli.core.warp import warp
+from dffcli.core.propagation import propagation_for
+from dffcli.core.protocols import FlowEstimator, Propagation, Schedule, VideoModel
+from dffcli.core.types import FlowField, Frame, FrameResult, KeyFrame, KeyReason, PreparedImage
 
 
 @dataclass(frozen=True, slots=True)
@@ -32,14 +33,19 @@ class Engine:
         schedule: who is a key frame.
         two_sided: frames between two key frames wait for the second and are reached from both; False is the paper's
             causal form.
-        warp: W, by default `dffcli.core.warp.warp`.
+        propagation: W and what is read from it on frames between key frames; None takes what the model's answers
+            travel by.
     """
 
     model: VideoModel
     flow: FlowEstimator
     schedule: Schedule
     two_sided: bool = False
-    warp: Callable[..., Features] = warp
+    propagation: Propagation | None = None
+
+    @property
+    def _propagation(self) -> Propagation:
+        return self.propagation or propagation_for(self.model)
 
     def run(self, frames: Iterable[Frame]) -> Iterator[FrameResult]:
         """A result for every frame, in order."""
@@ -61,12 +67,13 @@ class Engine:
             if key is None or reason is not None:
                 features = self.model.features(image)
                 prediction = self.model.head(features, image, is_key=True)
-                after = KeyFrame(frame, image, features, reason or KeyReason.FIRST)
+                after = KeyFrame(frame, image, features, prediction, reason or KeyReason.FIRST)
                 if key is not None:
-                    self._learn(key, after, prediction, estimate)
+                    self._learn(key, after, estimate)
                     yield from self._between(key, waiting, after)
                 memory = self.schedule.memory
-                yield FrameResult(frame, prediction, after.reason, (frame.index,), schedule_memory=memory)
+                answer = self._propagation.at_key(after)
+                yield FrameResult(frame, answer, after.reason, (frame.index,), schedule_memory=memory)
                 key, last, waiting = after, None, []
             else:
                 last = _Propagated(image, estimate())
@@ -99,21 +106,19 @@ class Engine:
             return KeyReason.CORRUPT, estimate
         return self.schedule.key_reason(frame.index - key.frame.index, estimate), estimate
 
-    def _learn(self, before: KeyFrame, after: KeyFrame, fresh: Prediction, estimate: Callable[[], FlowField]) -> None:
+    def _learn(self, before: KeyFrame, after: KeyFrame, estimate: Callable[[], FlowField]) -> None:
         """Let the schedule compare a key frame's own result with what would have been carried there."""
         if after.reason in (KeyReason.SCENE_CUT, KeyReason.RESIZED, KeyReason.CORRUPT):
             return
 
         def compare() -> float:
-            carried = self.model.head(self.warp(before.features, estimate()), after.image, is_key=False)
-            return disagreement(carried, fresh)
+            return disagreement(self._propagation.from_one(before, estimate(), after.image), after.prediction)
 
         self.schedule.learn(after.frame.index - before.frame.index, compare)
 
     def _from_one(self, key: KeyFrame, current: _Propagated) -> FrameResult:
         """The paper's propagation (section 3.1)."""
-        features = self.warp(key.features, current.field)
-        prediction = self.model.head(features, current.image, is_key=False)
+        prediction = self._propagation.from_one(key, current.field, current.image)
         return FrameResult(current.image.frame, prediction, None, (key.frame.index,), current.field.displacement)
 
     def _between(self, before: KeyFrame, waiting: list[_Propagated], after: KeyFrame) -> Iterator[FrameResult]:
@@ -125,19 +130,10 @@ class Engine:
         for current in reversed(waiting):
             guess = fields[-1] if fields else None
             fields.append(self.flow.estimate(after.image, current.image, guess=guess))
-        interval = after.frame.index - before.frame.index
         for current, field in zip(waiting, reversed(fields), strict=True):
-            frame = current.image.frame
-            progress = (frame.index - before.frame.index) / interval
-            share_before, share_after = side_weights(current.field, field, progress=progress)
-            features: Features | None = None
-            if share_before is not None:
-                features = self.warp(before.features, current.field, weight=share_before)
-            if share_after is not None:
-                features = self.warp(after.features, field, weight=share_after, onto=features)
-            prediction = self.model.head(features or (), current.image, is_key=False)
+            prediction = self._propagation.from_both(before, current.field, current.image, field, after)
             keys = (before.frame.index, after.frame.index)
-            yield FrameResult(frame, prediction, None, keys, current.field.displacement)
+            yield FrameResult(current.image.frame, prediction, None, keys, current.field.displacement)
 
 
 @dataclass(frozen=True, slots=True)

@@ -5,8 +5,10 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Protocol, runtime_checkable
 
+from torch import Tensor
+
 from dffcli.categories import Category
-from dffcli.core.types import Features, FlowField, Frame, KeyReason, Prediction, PreparedImage, Task
+from dffcli.core.types import Features, FlowField, Frame, KeyFrame, KeyReason, Prediction, PreparedImage, Task
 
 
 class VideoModel(Protocol):
@@ -42,6 +44,15 @@ class SparesLowScores(Protocol):
         """The same model, asked for scores from there on, 0..1."""
 
 
+@runtime_checkable
+class CarriesObjects(Protocol):
+    """A model that says by what its answers travel; those of a model that does not say travel by its maps."""
+
+    @property
+    def carries_objects(self) -> bool:
+        """Whether the detections of key frames are carried, and not the maps they are read from."""
+
+
 class FlowEstimator(Protocol):
     """F of the paper: where each place of the current frame was in the key frame."""
 
@@ -55,6 +66,37 @@ class FlowEstimator(Protocol):
         `guess` is the field of the frame beside the current one, to the same key: something to start from, or to chain
         the motion between the two frames onto.
         """
+
+
+class Warp(Protocol):
+    """W of the paper, for maps."""
+
+    def __call__(
+        self, features: Features, field: FlowField, *, weight: Tensor | None = None, onto: Features | None = None
+    ) -> Features:
+        """Bring a key frame's maps to the current frame.
+
+        Args:
+            features: the key frame's maps, `[1, C, h, w]`.
+            field: current -> key.
+            weight: how much each place counts, `[1, 1, h', w']`; 1 if absent.
+            onto: maps to add the result to, in place.
+        """
+
+
+class Propagation(Protocol):
+    """How answers travel from key frames to the frames beside them."""
+
+    def at_key(self, key: KeyFrame) -> Prediction:
+        """A key frame's own answer, as it is told."""
+
+    def from_one(self, key: KeyFrame, field: FlowField, image: PreparedImage) -> Prediction:
+        """A frame's answer from one key frame; `field` leads current -> key."""
+
+    def from_both(
+        self, before: KeyFrame, back: FlowField, image: PreparedImage, onward: FlowField, after: KeyFrame
+    ) -> Prediction:
+        """A frame's answer from the key frames on both sides; `back` leads to the one before, `onward` to the other."""
 
 
 class Schedule(Protocol):

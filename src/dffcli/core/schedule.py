@@ -122,4 +122,4 @@ CUT_JUMP = 2.5  # times the last frame's mismatch
 
 def mean_mismatch(field: FlowField) -> float:
     """Mean mismatch in grey levels; 0 where the estimator has no picture to compare."""
-    return 0.0 if field.mismatch is None else float(field.mismatch.mean())
+    return 0.0 if field.photometric_error is None else float(field.photometric_error.mean())

@@ -10,14 +10,16 @@ from dataclasses import dataclass, field
 from time import perf_counter
 from typing import TypeVar
 
+from torch import Tensor
+
 from dffcli.categories import Category
-from dffcli.core.protocols import FlowEstimator, VideoModel
-from dffcli.core.types import Features, FlowField, Frame, Prediction, PreparedImage, Task
-from dffcli.core.warp import warp
+from dffcli.core.propagation import MapPropagation, propagation_for
+from dffcli.core.protocols import FlowEstimator, Propagation, VideoModel, Warp
+from dffcli.core.types import Features, FlowField, Frame, KeyFrame, Prediction, PreparedImage, Task
 
 T = TypeVar("T")
 
-STAGES = ("decode", "prepare", "features", "flow", "warp", "head on key", "head", "draw and encode")
+STAGES = ("decode", "prepare", "features", "flow", "warp", "carry", "head on key", "head", "draw and encode")
 """Stages in the order in which a frame meets them; `head` is the head on propagated frames."""
 
 
@@ -116,16 +118,53 @@ class TimedFlow:
 
 @dataclass(frozen=True, slots=True)
 class TimedWarp:
-    """The warp, timed."""
+    """A warp that is timed."""
 
+    inner: Warp
     watch: Stopwatch
 
-    def __call__(self, features: Features, field: FlowField, **options: object) -> Features:
-        """`dffcli.core.warp.warp`, timed."""
+    def __call__(
+        self, features: Features, field: FlowField, *, weight: Tensor | None = None, onto: Features | None = None
+    ) -> Features:
+        """The inner warp's, timed."""
         with self.watch.time("warp"):
-            warped = warp(features, field, **options)  # type: ignore[arg-type]
+            warped = self.inner(features, field, weight=weight, onto=onto)
             _drain(warped)
             return warped
+
+
+@dataclass(frozen=True, slots=True)
+class TimedCarry:
+    """A propagation of objects that is timed."""
+
+    inner: Propagation
+    watch: Stopwatch
+
+    def at_key(self, key: KeyFrame) -> Prediction:
+        """The inner propagation's."""
+        return self.inner.at_key(key)
+
+    def from_one(self, key: KeyFrame, field: FlowField, image: PreparedImage) -> Prediction:
+        """The inner propagation's, timed."""
+        with self.watch.time("carry"):
+            return self.inner.from_one(key, field, image)
+
+    def from_both(
+        self, before: KeyFrame, back: FlowField, image: PreparedImage, onward: FlowField, after: KeyFrame
+    ) -> Prediction:
+        """The inner propagation's, timed."""
+        with self.watch.time("carry"):
+            return self.inner.from_both(before, back, image, onward, after)
+
+
+def timed_propagation(model: TimedModel, watch: Stopwatch, *, lowest_score: float = 0.0) -> Propagation:
+    """What the answers of a timed model travel by, every stage of it timed once."""
+    inner = propagation_for(model.inner, lowest_score=lowest_score)
+    return (
+        MapPropagation(model, TimedWarp(inner.warp, watch))
+        if isinstance(inner, MapPropagation)
+        else TimedCarry(inner, watch)
+    )
 
 
 def _drain(values: Features) -> None:

@@ -129,7 +129,7 @@ class FlowField:
         displacement: `(dx, dy)`, current -> key, in pixels of its own grid, `[1, 2, h, w]` float32; the grid spans the
             padded input.
         scale_map: the paper's scale field S, `[1, C, h, w]` on the feature grid, multiplied after warping; or None.
-        mismatch: mean absolute grey difference between the warped key picture and the current one, on the
+        photometric_error: mean absolute grey difference between the warped key picture and the current one, on the
             displacement's grid, `[h, w]` float32 in grey levels 0..255; or None where the estimator has no picture.
         grid: "exact" samples at p + flow(p). "mmtracking" keeps that project's rule, whose grid is not the identity
             at zero flow.
@@ -139,7 +139,7 @@ class FlowField:
 
     displacement: Tensor
     scale_map: Tensor | None = None
-    mismatch: Float32Array | None = None
+    photometric_error: Float32Array | None = None
     grid: Literal["exact", "mmtracking"] = "exact"
     padding: Literal["border", "zeros"] = "border"
     current: PreparedImage | None = field(default=None, repr=False, compare=False)
@@ -148,18 +148,8 @@ class FlowField:
         shape = tuple(self.displacement.shape)
         if len(shape) != 4 or shape[:2] != (1, 2):
             raise ShapeError(f"expected a displacement of [1, 2, h, w], got {list(shape)}")
-        if self.mismatch is not None and self.mismatch.shape != shape[2:]:
-            raise ShapeError(f"expected a mismatch of {shape[2:]}, got {self.mismatch.shape}")
-
-
-@dataclass(frozen=True, slots=True)
-class KeyFrame:
-    """A frame on which the feature network ran."""
-
-    frame: Frame
-    image: PreparedImage
-    features: Features
-    reason: KeyReason
+        if self.photometric_error is not None and self.photometric_error.shape != shape[2:]:
+            raise ShapeError(f"expected a photometric error of {shape[2:]}, got {self.photometric_error.shape}")
 
 
 @dataclass(frozen=True, slots=True)
@@ -172,6 +162,8 @@ class Detections:
         category_ids: ids of the model's categories (not positions), `[N]` int64.
         masks: instance masks `[N, H, W]` bool, from models that give them.
         track_ids: identities through the video, `[N]` int64, once tracked.
+        key_rows: of objects that were carried, their rows among all that was found on each of the result's
+            `key_indices`, -1 where it has none, `[N, K]` int64: the identity an object keeps on its way.
     """
 
     boxes: Float32Array
@@ -179,6 +171,7 @@ class Detections:
     category_ids: NDArray[np.int64]
     masks: NDArray[np.bool_] | None = None
     track_ids: NDArray[np.int64] | None = None
+    key_rows: NDArray[np.int64] | None = None
 
     def __post_init__(self) -> None:
         n = len(self.scores)
@@ -188,6 +181,8 @@ class Detections:
             raise ShapeError(f"expected masks of [{n}, H, W], got {self.masks.shape}")
         if self.track_ids is not None and self.track_ids.shape != (n,):
             raise ShapeError(f"expected {n} track ids, got {self.track_ids.shape}")
+        if self.key_rows is not None and (self.key_rows.ndim != 2 or len(self.key_rows) != n):
+            raise ShapeError(f"expected key rows of [{n}, K], got {self.key_rows.shape}")
 
     def __len__(self) -> int:
         return len(self.scores)
@@ -200,6 +195,7 @@ class Detections:
             self.category_ids[rows],
             None if self.masks is None else self.masks[rows],
             None if self.track_ids is None else self.track_ids[rows],
+            None if self.key_rows is None else self.key_rows[rows],
         )
 
 
@@ -219,6 +215,17 @@ class SegmentationMap:
 
 
 Prediction = Detections | SegmentationMap
+
+
+@dataclass(frozen=True, slots=True)
+class KeyFrame:
+    """A frame on which the feature network ran, with its own answer."""
+
+    frame: Frame
+    image: PreparedImage
+    features: Features
+    prediction: Prediction
+    reason: KeyReason
 
 
 @dataclass(frozen=True, slots=True)

@@ -14,7 +14,7 @@ from dffcli.core.types import Float32Array, FlowField, PreparedImage, UInt8Array
 
 SMALLEST_SIDE = 16  # pixels; DIS raises below about 12
 SMOOTH = 2.0  # times smaller: flow does not mind a pixel left out, and this is asked of every frame
-NEIGHBOURHOOD = 3  # pixels a side, over which a mismatch is averaged
+NEIGHBOURHOOD = 3  # pixels a side, over which the photometric error is averaged
 
 
 def grey_picture(image: PreparedImage, *, long_side: int) -> UInt8Array:
@@ -50,9 +50,9 @@ def field_from_grey(
 
     `image` is the current picture, for estimators that chain the next frame's field onto this one.
     """
-    mismatch = grey_mismatch(key, current, displacement)
+    error = photometric_error(key, current, displacement)
     vectors = torch.from_numpy(np.ascontiguousarray(displacement)).permute(2, 0, 1)[None]  # [1, 2, h, w], no copy
-    return FlowField(vectors, mismatch=mismatch, current=image)
+    return FlowField(vectors, photometric_error=error, current=image)
 
 
 def follow(step: Float32Array, field: FlowField) -> Float32Array:
@@ -88,7 +88,7 @@ def turned_round(step: Float32Array, *, rounds: int = 2) -> Float32Array:
     return back
 
 
-def grey_mismatch(key: UInt8Array, current: UInt8Array, displacement: Float32Array) -> Float32Array:
+def photometric_error(key: UInt8Array, current: UInt8Array, displacement: Float32Array) -> Float32Array:
     """How badly the warped key picture matches the current one.
 
     Args:

@@ -10,7 +10,7 @@ import torch
 from torch import Tensor, nn
 
 from dffcli.core.types import FlowField, PreparedImage
-from dffcli.flow.grey import grey_mismatch, grey_picture
+from dffcli.flow.grey import grey_picture, photometric_error
 
 LONG_SIDE = 512  # pixels
 SMALLEST_SIDE = 128  # pixels; RAFT's correlation pyramid needs 16 cells at stride 8
@@ -43,7 +43,7 @@ class RaftFlow:
             np.asarray(cv2.resize(grey_picture(image, long_side=LONG_SIDE), size_wh), np.uint8)
             for image in (key, current)
         )
-        return FlowField(displacement, mismatch=grey_mismatch(key_grey, current_grey, vectors))
+        return FlowField(displacement, photometric_error=photometric_error(key_grey, current_grey, vectors))
 
     def _picture(self, image: PreparedImage) -> Tensor:
         """RGB in -1..1 on a grid that spans the padded input, `[1, 3, h, w]`."""

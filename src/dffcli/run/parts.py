@@ -8,8 +8,10 @@ from dataclasses import dataclass, replace
 import torch
 
 from dffcli.core.engine import Engine
+from dffcli.core.objects import WEAKEST
+from dffcli.core.propagation import carries_objects, propagation_for
 from dffcli.core.protocols import FlowEstimator, Schedule, SparesLowScores
-from dffcli.core.timing import Stopwatch, TimedFlow, TimedModel, TimedWarp
+from dffcli.core.timing import Stopwatch, TimedFlow, TimedModel, timed_propagation
 from dffcli.errors import ModelError
 from dffcli.flow import build_flow
 from dffcli.flow.measured import MeasuredFlow
@@ -27,11 +29,13 @@ class Parts:
         built: the network, and what is known of its weights.
         flow: the estimator.
         device: where the network runs.
+        lowest_score: detections that score less are not needed.
     """
 
     built: BuiltModel
     flow: FlowEstimator
     device: str
+    lowest_score: float = 0.0
 
     def engine(self, schedule: Schedule, *, two_sided: bool, watch: Stopwatch | None = None) -> Engine:
         """The engine that every command runs.
@@ -43,8 +47,10 @@ class Parts:
         """
         model, flow = self.built.model, self.flow
         if watch is None:
-            return Engine(model, flow, schedule, two_sided)
-        return Engine(TimedModel(model, watch), TimedFlow(flow, watch), schedule, two_sided, TimedWarp(watch))
+            return Engine(model, flow, schedule, two_sided, propagation_for(model, lowest_score=self.lowest_score))
+        timed = TimedModel(model, watch)
+        propagation = timed_propagation(timed, watch, lowest_score=self.lowest_score)
+        return Engine(timed, TimedFlow(flow, watch), schedule, two_sided, propagation)
 
 
 def build_parts(
@@ -73,9 +79,10 @@ def build_parts(
         from dffcli.models.weights.runtimes import on_runtime
 
         network = on_runtime(network, model.runtime, device=device)
-    if isinstance(network, SparesLowScores) and lowest_score > 0:
-        network = network.with_lowest_score(lowest_score)
-    return Parts(replace(built, model=network), choose_flow(flow, built, device=device), device)
+    least = min(lowest_score, WEAKEST) if carries_objects(network) else lowest_score  # weak boxes live between keys
+    if isinstance(network, SparesLowScores) and least > 0:
+        network = network.with_lowest_score(least)
+    return Parts(replace(built, model=network), choose_flow(flow, built, device=device), device, lowest_score)
 
 
 def resolve_device(name: str) -> str:

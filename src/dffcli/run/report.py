@@ -80,7 +80,7 @@ class RunReport:
         on_key = [sum(parts) for parts in zip(*stages, strict=True)]
         key_ms = 1000 * median(on_key) if on_key else math.nan  # none in a run that only wrote what was known
         propagated = tally.frames - tally.key_frames
-        carried = sum(watch.seconds(stage) for stage in ("flow", "warp", "head"))
+        carried = sum(watch.seconds(stage) for stage in ("flow", "warp", "carry", "head"))
         return cls(
             frames=tally.frames,
             key_frames=tally.key_frames,

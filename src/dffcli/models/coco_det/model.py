@@ -96,6 +96,11 @@ class CocoDetModel:
         """What its classes mean."""
         return self._categories
 
+    @property
+    def carries_objects(self) -> bool:
+        """Boxes grow with what they show, which maps read cell by cell cannot do."""
+        return True
+
     def with_lowest_score(self, score: float) -> Self:
         """The same model, asked for scores from there on."""
         changed = copy(self)

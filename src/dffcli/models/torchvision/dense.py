@@ -92,6 +92,7 @@ class DenseDetector:
 
     task = Task.DETECT
     categories = COCO
+    carries_objects = True
 
     def __init__(
         self,

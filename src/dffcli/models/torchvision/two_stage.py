@@ -67,6 +67,7 @@ class TwoStageDetector:
 
     task = Task.DETECT
     categories = COCO
+    carries_objects = True
 
     def __init__(self, name: str, network: Any, *, device: str = "cpu") -> None:
         self.name = name
