@@ -12,6 +12,7 @@ from matplotlib.ticker import FuncFormatter, MaxNLocator, NullFormatter
 
 from dffcli.bench.result import BenchResult, VariantResult
 from dffcli.bench.verdict import MEASURES
+from dffcli.files.atomic import atomic_path, writing
 
 COLORS = ("#0072b2", "#d55e00", "#009e73", "#cc79a7", "#e69f00", "#56b4e9")  # Okabe and Ito: for all eyes
 STAGE_COLORS = {
@@ -49,8 +50,10 @@ def save_plots(result: BenchResult, folder: Path) -> list[Path]:
 def save_figure(figure: Figure, path: Path) -> list[Path]:
     """Write a figure as `path.png` and `path.svg`."""
     files = [path.with_name(f"{path.name}.png"), path.with_name(f"{path.name}.svg")]
-    figure.savefig(files[0], dpi=DOTS_PER_INCH, bbox_inches="tight", facecolor="white")
-    figure.savefig(files[1], bbox_inches="tight", facecolor="white", metadata={"Date": None})
+    with atomic_path(files[0], overwrite=True) as part, writing(files[0]):
+        figure.savefig(part, dpi=DOTS_PER_INCH, bbox_inches="tight", facecolor="white")
+    with atomic_path(files[1], overwrite=True) as part, writing(files[1]):
+        figure.savefig(part, bbox_inches="tight", facecolor="white", metadata={"Date": None})
     return files
 
 

@@ -83,10 +83,13 @@ def merge_folder(part: Path, target: Path, *, ours: frozenset[str], found: Stamp
 
 
 def restore_interrupted(target: Path) -> None:
-    """Give a folder its name back if a kill fell between the two steps that replace it where one is not enough."""
+    """Set right what a kill has left between the two steps that replace a folder where one is not enough.
+
+    After the first step the folder gets its name back; after the second the new one has it, and the old one goes.
+    """
     old = hidden_beside(target, OLD_ENDING)
-    if os.path.lexists(old):
-        system.publish_new(old, target)
+    if os.path.lexists(old) and not system.publish_new(old, target):
+        remove_part(old)
 
 
 def remove_part(part: Path) -> None:

@@ -10,11 +10,12 @@ from pathlib import Path
 from typing import Any
 
 from safetensors import SafetensorError
-from safetensors.torch import load_file, save_file
+from safetensors.torch import load_file, save
 from torch import Tensor, nn
 
 from dffcli.categories import Category
 from dffcli.errors import WeightsError
+from dffcli.files.atomic import atomic_path, writing
 from dffcli.files.bundled import MANIFEST, bundled_folder
 
 HEADER_LIMIT = 100_000_000  # bytes; the format's own limit
@@ -80,11 +81,17 @@ def save_network(
     }
     listed = [{"id": item.id, "name": item.name, "color": list(item.color)} for item in categories]
     metadata = {"kind": kind, "description": json.dumps({**description, "categories": listed})}
-    path.parent.mkdir(parents=True, exist_ok=True)
-    partial = path.with_name(path.name + ".partial")
-    save_file(tensors, partial, metadata=metadata)
-    partial.chmod(0o644)  # the library writes files that only their owner can read
-    partial.replace(path)
+    write_tensors(path, tensors, metadata=metadata)
+
+
+def write_tensors(path: Path, tensors: dict[str, Tensor], *, metadata: dict[str, str]) -> None:
+    """Write a `.safetensors` file, complete or not at all; one that has the name is replaced, unless the name is held.
+
+    Raises:
+        OutputError: it cannot be written.
+    """
+    with atomic_path(path, overwrite=True) as part, writing(path):
+        part.write_bytes(save(tensors, metadata=metadata))  # not by name: the library would put another file there
 
 
 def load_network(path: Path, *, kinds: tuple[str, ...]) -> NetworkFile:

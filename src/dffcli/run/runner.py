@@ -7,6 +7,7 @@ from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import ExitStack, contextmanager, suppress
 from dataclasses import dataclass
 from fractions import Fraction
+from functools import partial
 from time import perf_counter
 from types import TracebackType
 from typing import Self
@@ -25,9 +26,11 @@ from dffcli.run.plan import Plan, plan
 from dffcli.run.report import RunReport, Tally
 from dffcli.run.resume import continued, record_of
 from dffcli.run.sinks import open_sink
-from dffcli.video.prefetch import prefetch, queue_depth, write_behind
-from dffcli.video.reader import open_source
+from dffcli.video.prefetch import aside, prefetch, queue_depth, write_behind
+from dffcli.video.reader import is_live, open_source
 from dffcli.video.source import Source
+
+PATIENCE_SECONDS = 0.5  # with a stream that is to end and gives nothing
 
 
 @dataclass(frozen=True, slots=True)
@@ -88,8 +91,9 @@ class Run:
             depth = queue_depth(info.size)
             write = stack.enter_context(write_behind(self._draw_and_encode, depth=depth))
             note = stack.enter_context(write_behind(self._note_down, depth=depth))
-            ahead = stack.enter_context(prefetch(self.watch.iterate(source, "decode"), depth=depth))
-            self._results = self._iterate(ahead, write=write, note=note)
+            self._ahead = prefetch(self.watch.iterate(source, "decode"), depth=depth)
+            stack.callback(self._stop_reading)
+            self._results = self._iterate(self._ahead, write=write, note=note)
             self._stack = stack.pop_all()
         return self
 
@@ -107,6 +111,21 @@ class Run:
     def __iter__(self) -> Iterator[FrameResult]:
         """The results, as they are written."""
         return self._results
+
+    def end(self) -> None:
+        """End a live run as if its stream had ended: what was read is written and complete.
+
+        May be called by a signal handler; a stream that gives nothing is not waited for.
+        """
+        self._ahead.end()
+
+    @property
+    def is_reading(self) -> bool:
+        """The source is in the middle of being read, and must not be closed."""
+        return self._ahead.is_busy
+
+    def _stop_reading(self) -> None:
+        self._ahead.close(within_seconds=PATIENCE_SECONDS if self.source.info.is_live else None)
 
     @property
     def progress(self) -> Progress:
@@ -211,7 +230,12 @@ def started(plan: Plan) -> Iterator[Run]:
 def _started(plan: Plan, claims: Sequence[Claim]) -> Iterator[Run]:
     parts = build_parts(plan.model, flow=plan.flow, lowest_score=plan.finishing.lowest_score)
     span = plan.span
-    with open_source(plan.source, start=span.start, end=span.end, max_pixels=plan.max_pixels) as source:
+    opening = partial(open_source, plan.source, start=span.start, end=span.end, max_pixels=plan.max_pixels)
+    source = aside(opening) if is_live(plan.source) else opening()
+    runs: list[Run] = []
+    with ExitStack() as stack:
+        source.__enter__()
+        stack.callback(lambda: None if runs and runs[0].is_reading else source.__exit__(None, None, None))
         facts = run_facts(plan, source.info, parts)
         sinks = [
             open_sink(
@@ -225,6 +249,7 @@ def _started(plan: Plan, claims: Sequence[Claim]) -> Iterator[Run]:
             for output in plan.outputs
         ]
         with Run(plan, source, sinks, parts=parts, claims=claims) as run:
+            runs.append(run)
             yield run
 
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import pickle
 from pathlib import Path
 from typing import Any
@@ -10,17 +9,17 @@ from typing import Any
 import torch
 
 from dffcli.errors import DataError, WeightsError
+from dffcli.files.atomic import atomic_path, writing
 
 
 def save_checkpoint(path: Path, state: dict[str, Any]) -> None:
-    """Write `state` beside `path` and move it there in one step."""
-    path.parent.mkdir(parents=True, exist_ok=True)
-    partial = path.with_name(path.name + ".partial")
-    with partial.open("wb") as file:
+    """Write `state`, complete or not at all, in the place of the one before.
+
+    Raises:
+        OutputError: it cannot be written.
+    """
+    with atomic_path(path, overwrite=True) as part, writing(path), part.open("wb") as file:
         torch.save(state, file)
-        file.flush()
-        os.fsync(file.fileno())
-    partial.replace(path)
 
 
 def load_checkpoint(path: Path) -> dict[str, Any]:

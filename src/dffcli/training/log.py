@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from dffcli.errors import DataError
+from dffcli.files.atomic import atomic_path, writing
 
 
 class RunLog:
@@ -20,14 +21,17 @@ class RunLog:
 
     def __init__(self, path: Path, *, from_step: int = 0) -> None:
         self.path = path
-        path.parent.mkdir(parents=True, exist_ok=True)
         kept = [record for record in read_log(path) if record["step"] < from_step] if path.exists() else []
-        with path.open("w", encoding="utf-8") as file:
+        with atomic_path(path, overwrite=True) as part, writing(path), part.open("w", encoding="utf-8") as file:
             file.writelines(json.dumps(record) + "\n" for record in kept)
 
     def write(self, record: dict[str, Any]) -> None:
-        """Append one record."""
-        with self.path.open("a", encoding="utf-8") as file:
+        """Append one record.
+
+        Raises:
+            OutputError: it cannot be written.
+        """
+        with writing(self.path), self.path.open("a", encoding="utf-8") as file:
             file.write(json.dumps(record) + "\n")
 
 
@@ -64,6 +68,5 @@ def plot_log(records: list[dict[str, Any]], path: Path) -> None:
         if by_name:
             axes.legend(fontsize=8, ncols=3)
     axes.set_xlabel("step")
-    partial = path.with_name(path.name + ".partial")
-    figure.savefig(partial, format="png", dpi=110)
-    partial.replace(path)
+    with atomic_path(path, overwrite=True) as part, writing(path):
+        figure.savefig(part, format="png", dpi=110)

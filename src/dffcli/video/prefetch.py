@@ -28,9 +28,9 @@ class _Channel(Generic[T]):
     def put(self, item: T) -> bool:
         """Add an item, waiting for room; False once nobody will take it."""
         with self._changed:
-            while len(self._items) >= self._depth and not self._abandoned:
+            while len(self._items) >= self._depth and not (self._abandoned or self._ended):
                 self._changed.wait()
-            if self._abandoned:
+            if self._abandoned or self._ended:
                 return False
             self._items.append(item)
             self._changed.notify_all()
@@ -102,11 +102,24 @@ class Prefetch(Generic[T]):
             self._thread.start()
         return next(self._taken)
 
-    def close(self) -> None:
-        """Stop the thread and wait for it; the source is left where it is."""
+    def end(self) -> None:
+        """End the iteration as if the source had ended: what is queued still comes. A signal handler may call it."""
+        self._channel.end()
+
+    def close(self, *, within_seconds: float | None = None) -> None:
+        """Stop the thread and wait for it; the source is left where it is.
+
+        Args:
+            within_seconds: wait no longer; `is_busy` then says whether the thread still reads.
+        """
         self._channel.abandon()
         if self._thread is not None:
-            self._thread.join()
+            self._thread.join(within_seconds)
+
+    @property
+    def is_busy(self) -> bool:
+        """The thread is in the middle of reading: the source must not be closed."""
+        return self._thread is not None and self._thread.is_alive()
 
     def _fill(self) -> None:
         try:
@@ -159,6 +172,29 @@ class WriteBehind(Generic[T]):
                 self._consume(item)
         except BaseException as error:
             self._channel.abandon(error)
+
+
+def aside(call: Callable[[], T]) -> T:
+    """Run a call that may block for long on a thread of its own, so that a signal is heard while it does.
+
+    Args:
+        call: what to run; when a signal ends the waiting, it is left to itself.
+    """
+    done: list[T] = []
+    failed: list[BaseException] = []
+
+    def run() -> None:
+        try:
+            done.append(call())
+        except BaseException as error:
+            failed.append(error)
+
+    thread = threading.Thread(target=run, name="dff-aside", daemon=True)
+    thread.start()
+    thread.join()
+    if failed:
+        raise failed[0]
+    return done[0]
 
 
 def queue_depth(size: tuple[int, int]) -> int:

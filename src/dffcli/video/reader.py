@@ -67,6 +67,11 @@ def open_source(
     return VideoFile(path, span=span, motion_vectors=motion_vectors, max_pixels=max_pixels)
 
 
+def is_live(spec: str) -> bool:
+    """Whether `spec` names something that goes on by itself, and can be waited for in vain: a stream or a camera."""
+    return ADDRESS.match(spec) is not None or (spec.isdecimal() and not Path(spec).exists())
+
+
 def files_read(spec: str) -> list[Path]:
     """The files that `open_source` would read of what `spec` names, and so must not be written to; none of a stream."""
     path = Path(spec)

@@ -8,10 +8,10 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import torch
-from safetensors.torch import save_file
 from torch import nn
 
 from dffcli.errors import ModelError, WeightsError
+from dffcli.files.network_file import write_tensors
 from dffcli.files.state_dict import check_finite
 from dffcli.models.paper.build import build_network
 from dffcli.models.paper.catalog import NETWORKS
@@ -85,31 +85,21 @@ def save_imported(imported: Imported, path: Path) -> None:
     """Write what was imported, complete or not at all, with where it came from.
 
     Raises:
-        WeightsError: it cannot be written.
+        OutputError: it cannot be written.
     """
     sources = [{"file": source.name, "sha256": file_digest(source)} for source, _ in imported.matches]
     metadata = {"model": imported.model, "complete": str(imported.is_complete).lower(), "sources": json.dumps(sources)}
-    _save({name: tensor.contiguous() for name, tensor in imported.state.items()}, path, metadata)
+    write_tensors(path, {name: tensor.contiguous() for name, tensor in imported.state.items()}, metadata=metadata)
 
 
 def save_trained(network: nn.Module, path: Path, *, model: str, steps: int, facts: TrainedFacts) -> None:
     """Write a trained network under its own names, with what it tells apart, complete or not at all.
 
     Raises:
-        WeightsError: it cannot be written.
+        OutputError: it cannot be written.
     """
     metadata = {"model": model, "complete": "true", "sources": json.dumps([{"trained": f"{steps} steps"}])}
     metadata |= facts.to_metadata()
     state = {name: tensor for name, tensor in network.state_dict().items() if not name.endswith(COUNTERS)}
-    _save({name: tensor.detach().cpu().contiguous() for name, tensor in state.items()}, path, metadata)
-
-
-def _save(tensors: State, path: Path, metadata: dict[str, str]) -> None:
-    partial = path.with_name(path.name + ".partial")
-    try:
-        path.parent.mkdir(parents=True, exist_ok=True)
-        save_file(tensors, partial, metadata=metadata)
-        partial.replace(path)
-    except OSError as error:
-        partial.unlink(missing_ok=True)
-        raise WeightsError(f"{path}: cannot be written ({error.strerror or error})") from error
+    tensors = {name: tensor.detach().cpu().contiguous() for name, tensor in state.items()}
+    write_tensors(path, tensors, metadata=metadata)

@@ -7,13 +7,14 @@ import os
 import urllib.error
 import urllib.request
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from contextvars import ContextVar
 from http.client import HTTPException, HTTPResponse
 from pathlib import Path
 from typing import cast
 
 from dffcli.errors import WeightsError
+from dffcli.files import system
 
 OnProgress = Callable[[str, int, int], None]
 """Called with the file name, the bytes that are here and the bytes there are (0 where unknown)."""
@@ -37,10 +38,19 @@ def reporting(on_progress: OnProgress) -> Iterator[None]:
 
 
 def cache_folder() -> Path:
-    """Where torch hub keeps checkpoints (`TORCH_HOME` moves it)."""
+    """Where torch hub keeps checkpoints (`TORCH_HOME` moves it).
+
+    Raises:
+        WeightsError: there is no home folder.
+    """
     cache = os.environ.get("XDG_CACHE_HOME", "~/.cache")
     home = os.environ.get("TORCH_HOME", os.path.join(cache, "torch"))
-    return Path(home).expanduser() / "hub" / "checkpoints"
+    try:
+        return Path(home).expanduser() / "hub" / "checkpoints"
+    except RuntimeError as error:  # no HOME, and no such user
+        raise WeightsError(
+            "where weights are kept cannot be told: set HOME or TORCH_HOME, or name a file with --weights"
+        ) from error
 
 
 def cached_file(url: str) -> Path:
@@ -103,7 +113,12 @@ def _receive(url: str, partial: Path, *, name: str, on_progress: OnProgress | No
         done = here if goes_on else 0
         length = int(answer.headers.get("Content-Length") or 0)
         total = done + length if length else 0
-        with partial.open("ab" if goes_on else "wb") as file:
+        with partial.open("ab") as file:
+            with suppress(system.NotSupported):
+                if not system.lock(file.fileno(), partial):
+                    raise WeightsError(f"{name}: another run is fetching it; try again when it is done")
+            if not goes_on:
+                file.truncate(0)
             while chunk := answer.read(CHUNK):
                 file.write(chunk)
                 done += len(chunk)
