@@ -201,6 +201,7 @@ class Page {
       "button",
       {
         class: "go finding",
+        title: finding.text,
         onclick: () => {
           this.player.seek(finding.last);
           if (finding.track >= 0) this.#choose(`t${finding.track}`, false);
