@@ -28,7 +28,7 @@ def raw_times(path: Path) -> tuple[list[Fraction], bool]:
     times = []
     try:
         with av.open(str(path)) as container:
-            stream = container.streams.video[0]
+            stream = max(container.streams.video, key=lambda stream: stream.width * stream.height)
             stream.thread_type = "AUTO"
             for frame in container.decode(stream):
                 times.append(frame.pts * Fraction(stream.time_base))
@@ -46,7 +46,7 @@ def test_frames_and_times_are_the_decoders_and_survive_being_written(path: Path,
     try:
         with (
             open_source(str(path)) as source,
-            VideoWriter(tmp_path / "out.mp4", info=source.info, source_path=str(path), preset="ultrafast") as writer,
+            VideoWriter(tmp_path / "out.mp4", info=source.info, tracks=source.tracks(), preset="ultrafast") as writer,
         ):
             try:
                 for frame in source:

@@ -178,6 +178,12 @@ class _GatedSource:
     def notes(self) -> SourceNotes:
         return self.inner.notes
 
+    def tracks(self) -> None:
+        """A variant's output is without sound."""
+
+    def stop(self) -> None:
+        self.inner.stop()
+
     def __iter__(self) -> Iterator[Frame]:
         return self.gate.guard(self.watch.iterate(self.inner, "decode"))
 

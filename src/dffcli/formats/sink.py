@@ -14,6 +14,7 @@ if TYPE_CHECKING:
     from dffcli.core.types import FrameResult
 
 MaskIds = Literal["classes", "voc", "cityscapes", "raw"]
+Audio = Literal["copy", "aac", "opus", "none"]
 
 
 LOOK = "Output"
@@ -52,6 +53,7 @@ class OutputOptions:
         format: the format's name, where the file's name does not say.
         opacity: how strongly masks are painted, 0..1.
         crf: quality of an overlaid video, lower is better; None for the container's default.
+        audio: copy the sound of the source into a video, encode it anew, or leave it out.
         overwrite: replace outputs that exist.
         mask_ids: what the pixels of label masks are: class ids in the classes' colours, class ids in the VOC colour
             map, Cityscapes' label ids, or bare class ids.
@@ -83,6 +85,12 @@ class OutputOptions:
         panel=LOOK,
         low=0,
         high=51,
+    )
+    audio: Audio = option(
+        "copy",
+        help="Sound of the video. copy: as it is, where the file can hold it. aac, opus: encoded anew.",
+        panel=LOOK,
+        choices=get_args(Audio),
     )
     overwrite: bool = option(False, help="Replace outputs that exist.", panel=LOOK, shapes_result=False)
 

@@ -11,7 +11,7 @@ from dffcli.flow import FLOWS
 from dffcli.formats.sink import OutputOptions
 from dffcli.models.registry import DEFAULT_MODELS, RUNTIMES, Weights, model_entries
 from dffcli.option import Option, check_settings, option
-from dffcli.run.read import names, seconds, weights
+from dffcli.run.read import names, rate, seconds, weights
 from dffcli.video.source import MAX_PIXELS
 
 DEFAULT_INTERVAL = 10  # frames; the paper's for detection
@@ -63,6 +63,8 @@ class RunConfig:
         classes: names of the categories to keep; all if empty.
         track: give each object one id through the video.
         start, end: part of the source to take, in seconds.
+        stream: number of the video stream to take, in a file of several; the one that is meant if None.
+        fps: frames per second that images without times of their own are given; 25 if None.
         max_pixels: refuse larger pictures.
         key_interval: frames between key frames of the fixed schedule, which it asks for.
         schedule: how key frames are chosen; adaptive if None, unless there is a key interval.
@@ -103,6 +105,20 @@ class RunConfig:
     )
     end: Fraction | None = option(
         None, help="To here: seconds or hours:minutes:seconds.", metavar="TIME", panel=WHAT, read=seconds, low=0
+    )
+    stream: int | None = option(
+        None,
+        help="Number of the video stream, in a file of several. (default: the one marked so, then the largest)",
+        metavar="N",
+        panel=WHAT,
+        low=0,
+    )
+    fps: Fraction | None = option(
+        None,
+        help="Frames per second of images without times: 25, 29.97 or 30000/1001. (default: 25)",
+        metavar="RATE",
+        panel=WHAT,
+        read=rate,
     )
     max_pixels: int = option(
         MAX_PIXELS,

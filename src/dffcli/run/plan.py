@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Callable
 from dataclasses import dataclass, fields, replace
+from fractions import Fraction
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -80,6 +81,8 @@ class Plan:
     Attributes:
         source: what is read.
         span: the part of it.
+        stream: number of the video stream; None for the one that is meant.
+        fps: frames per second of images without times; None for the usual.
         max_pixels: larger pictures are refused.
         model: the network.
         flow: name or file of the flow; None takes the model's own, or DIS.
@@ -96,6 +99,8 @@ class Plan:
 
     source: str
     span: Span
+    stream: int | None
+    fps: Fraction | None
     max_pixels: int
     model: PlannedModel
     flow: str | None
@@ -132,6 +137,8 @@ class Plan:
             "start_seconds": None if start is None else str(start),
             "end_seconds": None if end is None else str(end),
         }
+        settings |= {} if self.stream is None else {"stream": self.stream}
+        settings |= {} if self.fps is None else {"frames_per_second_of_images": str(self.fps)}
         if self.task is Task.DETECT:
             settings["score_threshold"] = self.finishing.score_threshold
             settings["track"] = self.finishing.track
@@ -178,6 +185,8 @@ def plan(config: RunConfig, *, info: ModelInfo | None = None) -> Plan:
     return Plan(
         source=config.source,
         span=Span(config.start, config.end),
+        stream=config.stream,
+        fps=config.fps,
         max_pixels=config.max_pixels,
         model=PlannedModel(info, config.weights, config.device, config.runtime),
         flow=config.flow,

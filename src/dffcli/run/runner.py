@@ -26,6 +26,7 @@ from dffcli.run.plan import Plan, plan
 from dffcli.run.report import RunReport, Tally
 from dffcli.run.resume import continued, record_of
 from dffcli.run.sinks import open_sink
+from dffcli.video.clock import DEFAULT_RATE
 from dffcli.video.prefetch import aside, prefetch, queue_depth, write_behind
 from dffcli.video.reader import is_live, open_source
 from dffcli.video.source import Source
@@ -230,7 +231,15 @@ def started(plan: Plan) -> Iterator[Run]:
 def _started(plan: Plan, claims: Sequence[Claim]) -> Iterator[Run]:
     parts = build_parts(plan.model, flow=plan.flow, lowest_score=plan.finishing.lowest_score)
     span = plan.span
-    opening = partial(open_source, plan.source, start=span.start, end=span.end, max_pixels=plan.max_pixels)
+    opening = partial(
+        open_source,
+        plan.source,
+        start=span.start,
+        end=span.end,
+        stream=plan.stream,
+        max_pixels=plan.max_pixels,
+        image_rate=plan.fps or DEFAULT_RATE,
+    )
     source = aside(opening) if is_live(plan.source) else opening()
     runs: list[Run] = []
     with ExitStack() as stack:
@@ -245,6 +254,7 @@ def _started(plan: Plan, claims: Sequence[Claim]) -> Iterator[Run]:
                 run=facts,
                 task=plan.task,
                 options=plan.writing,
+                source=source,
             )
             for output in plan.outputs
         ]

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from pathlib import Path
-
 from dffcli.categories import Category, recolored
 from dffcli.core.types import SourceInfo, Task
 from dffcli.formats.record import Sequence
@@ -12,6 +10,8 @@ from dffcli.formats.sink import OutputOptions, RunFacts, Sink
 from dffcli.render.overlay import Overlay
 from dffcli.run.overlay_sink import OverlaySink
 from dffcli.run.plan import PlannedOutput
+from dffcli.video.feed import TrackFeed
+from dffcli.video.source import Source
 from dffcli.video.writer import VideoWriter
 
 
@@ -23,6 +23,7 @@ def open_sink(
     categories: tuple[Category, ...],
     run: RunFacts,
     options: OutputOptions,
+    source: Source | None = None,
 ) -> Sink:
     """The sink for one output; it is begun on entering its context.
 
@@ -33,17 +34,24 @@ def open_sink(
         categories: what it can name.
         run: what the output is to say of the run.
         options: how it is written.
+        source: where the pictures come from, for what lies beside them.
     """
     categories = recolored(categories, options.palette)
     if output.format == "video":
-        return OverlaySink(*overlay_parts(output.path, info=info, categories=categories, options=options))
+        tracks = None if source is None else source.tracks()
+        parts = overlay_parts(output.path, info=info, categories=categories, options=options, tracks=tracks)
+        return OverlaySink(*parts)
     return open_record_sink(output.path, output.format, Sequence(info, task, categories, run), options=options)
 
 
 def overlay_parts(
-    path: str, *, info: SourceInfo, categories: tuple[Category, ...], options: OutputOptions
+    path: str,
+    *,
+    info: SourceInfo,
+    categories: tuple[Category, ...],
+    options: OutputOptions,
+    tracks: TrackFeed | None = None,
 ) -> tuple[Overlay, VideoWriter]:
     """What draws on a source's frames, and what encodes them."""
-    is_file = info.path is not None and Path(info.path).is_file()  # a folder of images has no sound to copy
-    writer = VideoWriter(path, info=info, crf=options.crf, source_path=info.path if is_file else None)
+    writer = VideoWriter(path, info=info, crf=options.crf, tracks=tracks, audio=options.audio)
     return Overlay(categories, opacity=options.opacity), writer

@@ -35,6 +35,7 @@ class Camera:
             raise VideoOpenError(f"camera {number}: there is none, or it gives no picture")
         rate = self._capture.get(cv2.CAP_PROP_FPS)
         self._frames = 0
+        self._stopped = False
         self.info = SourceInfo(
             name=f"camera-{number}",
             size=(picture.shape[0], picture.shape[1]),
@@ -54,10 +55,17 @@ class Camera:
         """What was noticed so far."""
         return SourceNotes(frames=self._frames)
 
+    def tracks(self) -> None:
+        """A camera is read without sound."""
+
+    def stop(self) -> None:
+        """End with the next picture."""
+        self._stopped = True
+
     def __iter__(self) -> Iterator[Frame]:
         began = time.monotonic_ns()
         previous = Fraction(-1)
-        while True:
+        while not self._stopped:
             _, picture = self._capture.read()
             if picture is None:
                 raise VideoDecodeError(f"camera {self._number}: gives no more pictures after {self._frames} frames")

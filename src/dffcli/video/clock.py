@@ -5,6 +5,8 @@ from __future__ import annotations
 from fractions import Fraction
 
 DEFAULT_RATE = Fraction(25)  # frames per second, where a source names none
+PATIENCE = Fraction(3)  # seconds of picture in which its clock has to follow a track's
+BACK_STEPS = 2  # frames; a clock that falls back further than this was set anew
 
 
 class FrameClock:
@@ -14,16 +16,34 @@ class FrameClock:
     before, or lies at most two frames back, is put one tick after it, so that nothing else moves. One that lies further
     back means that the clock was set anew (joined recordings): the frame comes one frame after the one before and the
     following ones keep their distances to it.
+
+    Attributes:
+        step: seconds of one frame.
+        shifts: what was added to the times from each place on at which the clock was set anew.
+        latest: the time of the latest frame.
+        made_up, moved: frames that had no timestamp, or one that was moved.
     """
 
-    def __init__(self, *, time_base: Fraction, rate: Fraction | None) -> None:
+    def __init__(self, *, time_base: Fraction, rate: Fraction | None, first: Fraction = Fraction(0)) -> None:
+        """Begin.
+
+        Args:
+            time_base: seconds of a tick.
+            rate: frames a second.
+            first: the time of the first frame, should it have none of its own.
+        """
         self._tick = time_base
-        self._step = 1 / rate if rate else 1 / DEFAULT_RATE
-        self._previous: Fraction | None = None
-        self._shift = Fraction(0)
+        self.step = 1 / rate if rate else 1 / DEFAULT_RATE
+        self._first = first
+        self.latest: Fraction | None = None
+        self.shifts: list[Fraction] = []
         self.made_up = 0
         self.moved = 0
-        self.is_reset = False
+
+    @property
+    def is_reset(self) -> bool:
+        """The clock was set anew on the way."""
+        return bool(self.shifts)
 
     def place(self, pts: int | None) -> Fraction:
         """The time of the next frame, in seconds.
@@ -31,23 +51,63 @@ class FrameClock:
         Args:
             pts: its timestamp in ticks of the time base, if it has one.
         """
-        before = self._previous
+        before = self.latest
         if pts is None:
             self.made_up += 1
-            time = Fraction(0) if before is None else before + self._step
+            time = self._first if before is None else before + self.step
         else:
             time = pts * self._tick
             if before is not None and time <= before:
                 time = self._move(time, before)
-        self._previous = time
+        self.latest = time
         return time
 
     def _move(self, time: Fraction, before: Fraction) -> Fraction:
-        if self._shift and time + self._shift > before:
-            return time + self._shift
-        if time >= before - 2 * self._step:
+        if self.shifts and time + self.shifts[-1] > before:
+            return time + self.shifts[-1]
+        if time >= before - BACK_STEPS * self.step:
             self.moved += 1
             return before + self._tick
-        self.is_reset = True
-        self._shift = before + self._step - time
-        return before + self._step
+        self.shifts.append(before + self.step - time)
+        return before + self.step
+
+
+class TrackClock:
+    """Times of a sound or subtitle track on the clock of the picture beside it.
+
+    Where the picture's clock was set anew, the track's was too: its packets from there on are shifted by as much.
+    """
+
+    def __init__(self, picture: FrameClock | None) -> None:
+        """Follow `picture`; None keeps every time."""
+        self._picture = picture
+        self._seen = 0
+        self._raw: Fraction | None = None
+        self._placed: Fraction | None = None
+
+    def place(self, time: Fraction, *, is_last_word: bool = False) -> Fraction | None:
+        """The packet's time on the picture's clock.
+
+        Args:
+            time: as the file has it.
+            is_last_word: the picture has ended: there is nothing to wait for.
+
+        Returns:
+            None where the picture has not come to the place at which the clock was set anew; ask again later.
+        """
+        picture = self._picture
+        if picture is not None and self._raw is not None and time < self._raw - BACK_STEPS * picture.step:
+            if self._seen < len(picture.shifts):
+                self._seen += 1
+            elif not is_last_word and not self._is_alone(picture):
+                return None
+        self._raw = time
+        is_later = self._placed is None or time > self._placed  # as `FrameClock`, which keeps such a time as it is
+        if picture is not None and self._seen and not is_later:
+            time += picture.shifts[self._seen - 1]
+        self._placed = time
+        return time
+
+    def _is_alone(self, picture: FrameClock) -> bool:
+        """The picture is long past this place and its clock was not set anew: only the track's was."""
+        return picture.latest is not None and self._placed is not None and picture.latest > self._placed + PATIENCE

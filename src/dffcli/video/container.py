@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import re
+import stat
 from fractions import Fraction
 from pathlib import Path
 from typing import Any
@@ -14,6 +15,7 @@ from av.stream import Disposition, Stream
 from av.video.stream import VideoStream
 
 from dffcli.errors import VideoOpenError
+from dffcli.video.claims import check_claims
 
 REFERRING_FORMATS = frozenset(
     [
@@ -40,31 +42,54 @@ NETWORK_PROTOCOLS = "http,https,httpproxy,tcp,tls,udp,rtp,rtsp,rtmp,rtmps,srt,cr
 """What a live address may use; not `file`: a playlist from elsewhere must not read the disk."""
 
 NETWORK_TIMEOUT = 20.0  # seconds without an answer
+STILL_CODECS = frozenset(("mjpeg", "png", "bmp", "gif", "tiff", "webp", "jpeg2000", "ppm"))
 ARBITRARY_CLOCK = 0x0200  # AVFMT_TS_DISCONT: the format's times start anywhere
 
 
-def open_file(path: Path) -> InputContainer:
+FILE_OPTIONS = {
+    "protocol_whitelist": "file",
+    "format_whitelist": ",".join(sorted(av.formats_available - REFERRING_FORMATS)),
+}
+FAR_SIGHT = {"probesize": "200000000", "analyzeduration": "3600000000"}  # bytes, microseconds
+PRINTF_NUMBER = re.compile(r"%0?\d*d")
+
+
+def open_file(path: Path, *, look_far: bool = False) -> InputContainer:
     """Open a local file, with the file protocol alone and no format that refers to other files.
+
+    Args:
+        path: the file, or a pipe or device that can be read like one.
+        look_far: read on until every stream is known, also one that begins late.
 
     Raises:
         VideoOpenError: it is missing, empty, a folder, unreadable or in no format that can be read.
+        InputError: it claims more than it can hold.
     """
+    options = FILE_OPTIONS | (FAR_SIGHT if look_far else {})
     try:
-        size = os.stat(path).st_size
-        if path.is_file() and size == 0:
-            raise VideoOpenError(f"{path}: the file is empty (0 bytes)")
-        return av.open(
-            "file:" + os.fspath(path),
-            metadata_errors="replace",
-            options={
-                "protocol_whitelist": "file",
-                "format_whitelist": ",".join(sorted(av.formats_available - REFERRING_FORMATS)),
-            },
-        )
+        about = os.stat(path)
+        if stat.S_ISREG(about.st_mode):
+            if about.st_size == 0:
+                raise VideoOpenError(f"{path}: the file is empty (0 bytes)")
+            check_claims(path)
+        return av.open("file:" + os.fspath(path), metadata_errors="replace", options=options)
     except (av.FFmpegError, OSError) as error:
-        raise VideoOpenError(f"{path}: {error_reason(error)}") from error
+        raise VideoOpenError(f"{path}: {error_reason(error)}{_hint(path)}") from error
     except ValueError as error:
         raise VideoOpenError(f"{path}: not a video that can be read ({error})") from error
+
+
+def _hint(path: Path) -> str:
+    """What the user probably meant by a name that cannot be opened."""
+    if path.suffix.lower() in (".m3u8", ".m3u", ".mpd"):
+        return (
+            ": a playlist on this disk could make dff open other files, so it is not followed; give its address "
+            "(http://...), or join its parts first: ffmpeg -i LIST -c copy joined.mp4"
+        )
+    if PRINTF_NUMBER.search(path.name):
+        pattern = PRINTF_NUMBER.sub("*", path.name)
+        return f": for numbered images write a pattern in quotes: '{path.with_name(pattern)}'"
+    return ""
 
 
 def open_address(address: str) -> InputContainer:
@@ -82,21 +107,71 @@ def open_address(address: str) -> InputContainer:
         raise VideoOpenError(f"{address}: cannot be opened: {error_reason(error)}") from error
 
 
-def video_stream(container: InputContainer, name: str) -> VideoStream:
-    """The first stream of moving pictures.
+def video_stream(container: InputContainer, name: str, *, number: int | None = None) -> tuple[VideoStream, list[str]]:
+    """The stream of moving pictures that is meant.
+
+    A stream that moves goes before a still one, the one the file marks as its default before others, a film's codec
+    before a photo's, then the largest.
+
+    Args:
+        container: the open file.
+        name: of the file, for messages.
+        number: take this stream of the file, whatever it is.
+
+    Returns:
+        The stream, and a line about every other one that could have been taken.
 
     Raises:
         VideoOpenError: there is none, or none that can be decoded.
     """
     streams = [stream for stream in container.streams.video if not stream.disposition & Disposition.attached_pic]
+    if number is not None:
+        chosen = next((stream for stream in container.streams.video if stream.index == number), None)
+        if chosen is None:
+            found = ", ".join(f"{stream.index} ({_look(stream)})" for stream in container.streams.video) or "none"
+            raise VideoOpenError(f"{name}: no video stream {number}; its video streams: {found}")
+        if chosen.codec_context is None:
+            raise VideoOpenError(f"{name}: its stream {number} is in a format that cannot be decoded")
+        return chosen, []
     if not streams:
-        others = sorted({stream.type for stream in container.streams})
-        found = "a cover picture" if container.streams.video else " and ".join(others)
+        kinds = sorted({stream.type for stream in container.streams})
+        found = "a cover picture" if container.streams.video else " and ".join(kinds)
         raise VideoOpenError(f"{name}: no video in it" + (f", only {found}" if found else ""))
-    stream = streams[0]
-    if stream.codec_context is None:
+    decodable = [stream for stream in streams if stream.codec_context is not None]
+    if not decodable:
         raise VideoOpenError(f"{name}: its video is in a format that cannot be decoded")
-    return stream
+    stream = max(decodable, key=_claim_to_be_meant)
+    others = [other for other in decodable if other is not stream and not _is_still(other)]
+    return stream, [
+        f"video stream {other.index} ({_look(other)}) was left aside for stream {stream.index} ({_look(stream)}); "
+        f"--stream {other.index} takes it"
+        for other in others
+    ]
+
+
+def _claim_to_be_meant(stream: VideoStream) -> tuple[bool, bool, bool, int, int]:
+    context = stream.codec_context
+    return (
+        not _is_still(stream),
+        bool(stream.disposition & Disposition.default),
+        context.name not in STILL_CODECS,
+        context.width * context.height,
+        -stream.index,
+    )
+
+
+def _is_still(stream: VideoStream) -> bool:
+    """The stream says that it is one picture."""
+    if stream.frames == 1 or stream.disposition & (Disposition.still_image | Disposition.timed_thumbnails):
+        return True
+    duration, rate = declared_duration(None, stream), rational(stream.average_rate)
+    is_photo = stream.codec_context is not None and stream.codec_context.name in STILL_CODECS
+    return is_photo and duration is not None and duration < Fraction(2) / (rate or 25)
+
+
+def _look(stream: VideoStream) -> str:
+    context = stream.codec_context
+    return "unknown codec" if context is None else f"{context.width} x {context.height}, {context.codec.canonical_name}"
 
 
 def clock_beginning(container: InputContainer) -> Fraction:
@@ -125,16 +200,41 @@ def rational(value: Any) -> Fraction | None:
     return fraction if fraction is not None and fraction > 0 else None
 
 
-def declared_duration(container: InputContainer, stream: Stream) -> Fraction | None:
+def declared_duration(container: InputContainer | None, stream: Stream) -> Fraction | None:
     """How long the stream, or else the file, says it is, in seconds."""
     if stream.duration and stream.time_base:
         return stream.duration * Fraction(stream.time_base)
     tag = re.fullmatch(r"(\d+):(\d\d):(\d\d(?:\.\d+)?)", stream.metadata.get("DURATION", ""))  # Matroska's
     if tag is not None:
         return int(tag[1]) * 3600 + int(tag[2]) * 60 + Fraction(tag[3])
-    if container.duration:
+    if container is not None and container.duration:
         return Fraction(container.duration, av.time_base)
     return None
+
+
+REASONS: tuple[tuple[type[Exception], str], ...] = (
+    (av.error.PatchWelcomeError, "it uses a part of its format that cannot be read"),
+    (av.error.ExternalError, "a codec failed on it"),
+    (av.error.BugError, "a codec failed on it"),
+    (av.error.UnknownError, "a codec failed on it"),
+    (av.error.ExperimentalError, "its format is not settled yet and cannot be read"),
+    (av.error.BufferTooSmallError, "its data is damaged"),
+    (av.error.DecoderNotFoundError, "there is no decoder for it"),
+    (av.error.EncoderNotFoundError, "there is no encoder for it"),
+    (av.error.DemuxerNotFoundError, "its format cannot be read"),
+    (av.error.MuxerNotFoundError, "its format cannot be written"),
+    (av.error.ProtocolNotFoundError, "that kind of address is not known, or not allowed here"),
+    (av.error.OptionNotFoundError, "its settings are not understood"),
+    (av.error.FilterNotFoundError, "its picture cannot be converted"),
+    (av.error.ExitError, "no answer in time"),
+    (av.error.HTTPBadRequestError, "the server says: bad request (400)"),
+    (av.error.HTTPUnauthorizedError, "the server wants a login (401)"),
+    (av.error.HTTPForbiddenError, "the server forbids it (403)"),
+    (av.error.HTTPNotFoundError, "the server has no such thing (404)"),
+    (av.error.HTTPOtherClientError, "the server refuses it"),
+    (av.error.HTTPServerError, "the server failed"),
+)
+"""What libav's errors mean, where its own words are not for the user."""
 
 
 def error_reason(error: Exception, *, is_open: bool = False) -> str:
@@ -154,16 +254,8 @@ def error_reason(error: Exception, *, is_open: bool = False) -> str:
         return "its data is damaged"
     if isinstance(error, av.InvalidDataError):
         return "not a video, or in a format that cannot be read"
+    for kind, reason in REASONS:
+        if isinstance(error, kind):
+            return reason
     text: str = getattr(error, "strerror", None) or str(error) or type(error).__name__
     return text[:1].lower() + text[1:]
-
-
-def is_cut_off(stream: VideoStream, place: Path | str) -> bool:
-    """The file ends before the last piece its index names (libav reads on as if nothing were missing)."""
-    if not isinstance(place, Path) or "mp4" not in stream.container.format.name:
-        return False
-    entries = stream.index_entries
-    if not len(entries):
-        return False
-    last = entries[-1]
-    return last.pos + last.size > place.stat().st_size

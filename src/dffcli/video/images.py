@@ -95,6 +95,7 @@ class ImageSequence:
         self._first = first
         self._rate = rate
         self._frames = 0
+        self._stopped = False
         self.info = SourceInfo(
             name=name,
             size=first_size,
@@ -118,8 +119,17 @@ class ImageSequence:
         """What was noticed so far."""
         return SourceNotes(frames=self._frames)
 
+    def tracks(self) -> None:
+        """Images have no sound."""
+
+    def stop(self) -> None:
+        """End with the next picture."""
+        self._stopped = True
+
     def __iter__(self) -> Iterator[Frame]:
         for index, path in enumerate(self._paths):
+            if self._stopped:
+                return
             image = _read(path)
             if image.shape[:2] != self.info.size:
                 raise VideoDecodeError(f"{path}: changed while it was being read")

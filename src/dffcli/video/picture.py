@@ -60,11 +60,28 @@ class Orientation:
         return np.ascontiguousarray(picture)
 
 
+TURNS = {
+    90: Orientation(transpose=True, flip_y=True),
+    180: Orientation(flip_x=True, flip_y=True),
+    270: Orientation(transpose=True, flip_x=True),
+}
+"""By degrees counter-clockwise."""
+
+
+def side_data_of(frame: VideoFrame) -> list[Any] | None:
+    """What the decoder says beside the picture; None where it holds something newer than PyAV's table of it."""
+    try:
+        side_data: Any = frame.side_data  # typed as a mapping of strings, but it iterates over its values
+        return list(side_data)
+    except ValueError:
+        return None
+
+
 def read_orientation(frame: VideoFrame) -> Orientation:
     """The frame's display matrix, to the nearest quarter turn."""
-    if not frame.side_data:
-        return Orientation()
-    side_data: Any = frame.side_data  # typed as a mapping of strings, but it iterates over its values
+    side_data = side_data_of(frame)
+    if side_data is None:
+        return TURNS.get(frame.rotation % 360, Orientation())
     for data in side_data:
         if data.type is SideDataType.DISPLAYMATRIX:
             a, b, _, c, d = np.frombuffer(data, np.int32)[:5].tolist()  # x' = a x + c y, y' = b x + d y

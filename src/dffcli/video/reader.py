@@ -23,6 +23,7 @@ def open_source(
     *,
     start: Fraction | None = None,
     end: Fraction | None = None,
+    stream: int | None = None,
     motion_vectors: bool = False,
     max_pixels: int = MAX_PIXELS,
     image_rate: Fraction = DEFAULT_RATE,
@@ -35,6 +36,7 @@ def open_source(
         spec: what to read.
         start: seconds from the source's beginning at which to start.
         end: seconds from the source's beginning before which to stop.
+        stream: number of the video stream, in a file of several; the one that is meant if None.
         motion_vectors: export the codec's motion vectors, where it has them.
         max_pixels: refuse larger pictures.
         image_rate: frames per second that images are given.
@@ -48,7 +50,7 @@ def open_source(
     """
     span = Span(start, end)
     if ADDRESS.match(spec):
-        return VideoFile(spec, motion_vectors=motion_vectors, max_pixels=max_pixels)
+        return VideoFile(spec, stream=stream, motion_vectors=motion_vectors, max_pixels=max_pixels)
     path = Path(spec)
     try:
         exists = "\0" not in spec and path.exists()
@@ -64,7 +66,7 @@ def open_source(
         return ImageSequence(_matches(spec), name=spec, rate=image_rate, span=span, max_pixels=max_pixels)
     if path.suffix.lower() in IMAGE_SUFFIXES:
         return ImageSequence([path], name=path.name, rate=image_rate, span=span, max_pixels=max_pixels)
-    return VideoFile(path, span=span, motion_vectors=motion_vectors, max_pixels=max_pixels)
+    return VideoFile(path, span=span, stream=stream, motion_vectors=motion_vectors, max_pixels=max_pixels)
 
 
 def is_live(spec: str) -> bool:

@@ -8,6 +8,7 @@ from fractions import Fraction
 from typing import TYPE_CHECKING, Protocol, Self
 
 from dffcli.errors import InputError
+from dffcli.video.feed import TrackFeed
 
 if TYPE_CHECKING:
     from dffcli.core.types import Frame, SourceInfo
@@ -64,6 +65,12 @@ class SourceNotes:
 
 class Source(Protocol):
     """Frames from somewhere: to be used as a context manager and iterated once."""
+
+    def tracks(self) -> TrackFeed | None:
+        """The sound, subtitles and labels beside the picture, for one writer; None where there can be none."""
+
+    def stop(self) -> None:
+        """End the iteration as if the source had ended, from any thread, also where it waits for a picture."""
 
     @property
     def info(self) -> SourceInfo:

@@ -1,22 +1,22 @@
-"""Copy a source's sound and subtitles beside a new picture, packet by packet."""
+"""Bring a source's sound and subtitles beside a new picture, packet by packet."""
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from fractions import Fraction
-from pathlib import Path
 from typing import Any, Self
 
-import av
-from av.container import InputContainer, OutputContainer
+from av.container import OutputContainer
 from av.packet import Packet
-from av.stream import Stream
 
-from dffcli.errors import VideoOpenError
-from dffcli.video.container import open_file
+from dffcli.video.clock import TrackClock
+from dffcli.video.feed import TrackFeed
+from dffcli.video.fit import CONTAINERS, Way, kind_of, left_out, ways_into
+from dffcli.video.recode import AudioMode
 
-COPIED_TYPES = ("audio", "subtitle")
+COPIED_TYPES = ("audio", "subtitle", "attachment")
+NEAR = Fraction(1, 5)  # seconds; a packet that goes back less is moved forward, not left out
 
 
 @dataclass
@@ -24,66 +24,82 @@ class _Track:
     """One stream on its way."""
 
     source: Any
-    target: Any
-    last_dts: int | None = None
+    way: Way
+    clock: TrackClock
+    target: Any = None
+    convert: Callable[[Packet[Any] | None], Sequence[Packet[Any]]] | None = None
+    last_dts: Fraction | None = None
     copied: int = 0
     dropped: int = 0
-    kind: str = field(init=False)
-
-    def __post_init__(self) -> None:
-        self.kind = f"{self.source.type} track {self.source.index} ({self.source.codec_context.name})"
+    notes: list[str] = field(default_factory=list)
 
 
 class CopiedTracks:
-    """The sound and subtitles of a file, copied without decoding. What cannot be copied is left out and noted."""
+    """The sound and subtitles of a source: copied without decoding where the container can hold them.
 
-    def __init__(self, path: str) -> None:
-        """Open the source a second time, for its other streams.
+    Every track is first tried alone on a scratch file. What cannot be kept is left out and noted, with what would help.
+    """
 
-        A source that does not open has none to copy: that is noted, not raised.
+    def __init__(self, feed: TrackFeed, *, muxer: str, audio: AudioMode = "copy") -> None:
+        """Find a way for every track.
+
+        Args:
+            feed: the packets.
+            muxer: libav's name of the container that is to be written.
+            audio: copy sound, encode it anew, or leave it out.
         """
-        self.notes: list[str] = []
-        self._tracks: dict[int, _Track] = {}
+        self._feed = feed
+        self._notes: list[str] = []
         self._shift = Fraction(0)
         self._first = self._end = None  # type: Fraction | None
-        self._waiting: Packet[Any] | None = None
-        self._container: InputContainer | None = None
-        self._packets: Iterator[Packet[Any]] = iter(())
-        try:
-            self._container = open_file(Path(path))
-        except VideoOpenError as error:
-            self.notes.append(f"sound and subtitles were not copied: {error}")
+        self._waiting: tuple[Packet[Any], Fraction | None] | None = None
+        self._tracks: dict[int, _Track] = {}
+        self.is_wrapped = False
+        streams = [s for s in feed.container.streams if s.type in COPIED_TYPES]
+        if audio == "none":
+            streams = [s for s in streams if s.type != "audio"]
+        samples = feed.sample({s.index for s in streams if s.type != "attachment"})
+        for stream in streams:
+            ways = ways_into(muxer, stream, samples.get(stream.index), audio=audio)
+            way = next(iter(ways), None)
+            if way is None:
+                self._notes.append(left_out(stream, samples.get(stream.index), muxer))
+                continue
+            if way.remark:
+                self._notes.append(f"{kind_of(stream)} {way.remark}")
+            self.is_wrapped |= way.is_wrapped
+            self._tracks[stream.index] = _Track(stream, way, TrackClock(feed.clock))
+        self._notes += [
+            f"{kind_of(stream)} was left out: {CONTAINERS[muxer]} is not written with such data"
+            for stream in feed.container.streams
+            if stream.type in ("data", "unknown") and "timecode" not in stream.metadata and not _is_chapters(stream)
+        ]
 
     def __enter__(self) -> Self:
         return self
 
     def __exit__(self, *_: object) -> None:
-        if self._container is not None:
-            self._container.close()
+        self._feed.close()
+
+    @property
+    def notes(self) -> list[str]:
+        """What was left out or changed, in sentences."""
+        return self._notes + self._feed.notes + [note for track in self._tracks.values() for note in track.notes]
+
+    @property
+    def clocks(self) -> list[int]:
+        """Ticks a second of the tracks' own clocks."""
+        rates = [track.source.codec_context.sample_rate for track in self._tracks.values() if _is_sound(track.source)]
+        return [rate for rate in rates if rate]
 
     def add_to(self, output: OutputContainer) -> None:
-        """Make a stream in `output` for each of ours that its format can hold."""
-        if self._container is None:
-            return
-        for stream in self._container.streams:
-            if stream.type not in COPIED_TYPES:
-                continue
-            name = stream.codec_context.name if stream.codec_context else "unknown"
-            try:
-                if stream.codec_context is None:
-                    raise ValueError("unknown codec")
-                target = output.add_stream_from_template(stream, opaque=True)
-            except (ValueError, av.FFmpegError):
-                kind = f"{stream.type} track {stream.index} ({name})"
-                self.notes.append(f"{kind} was left out: {output.format.name} cannot hold it")
-                continue
-            _copy_labels(stream, target)
-            self._tracks[stream.index] = _Track(stream, target)
-
-    def leave_out_all(self, reason: str) -> None:
-        """Give up on every track."""
-        self.notes += [f"{track.kind} was left out: {reason}" for track in self._tracks.values()]
-        self._tracks = {}
+        """Make a stream in `output` for each track."""
+        for track in self._tracks.values():
+            track.target, track.convert = track.way.make(output)
+            for label, value in track.source.metadata.items():
+                if label.lower() in ("language", "title", "handler_name", "filename", "mimetype"):
+                    track.target.metadata[label] = value
+            track.target.disposition = track.source.disposition
 
     def begin(self, *, shift: Fraction, first: Fraction | None, end: Fraction | None) -> None:
         """Say what is wanted, once the first picture is known.
@@ -94,61 +110,73 @@ class CopiedTracks:
             end: leave out what starts at or after this time of the source.
         """
         self._shift, self._first, self._end = shift, first, end
-        if not self._tracks or self._container is None:
-            return
-        if first is not None:
-            try:
-                self._container.seek(int(first * av.time_base))
-            except (av.FFmpegError, OSError):
-                self.notes.append("sound and subtitles were read from the beginning: the file cannot be searched")
-        self._packets = self._container.demux([track.source for track in self._tracks.values()])
+        moving = {index for index, track in self._tracks.items() if track.source.type != "attachment"}
+        self._feed.begin(moving, first=first)
+        self._tracks = {index: track for index, track in self._tracks.items() if index in moving}
 
     def copy_until(self, time: Fraction | None, output: OutputContainer) -> None:
         """Write the packets that start before `time` (on the source's clock), or all that are left."""
-        while (packet := self._next()) is not None:
-            start = _start(packet)
-            if time is not None and start >= time:
-                self._waiting = packet
+        while (found := self._next(is_last_word=time is None)) is not None:
+            packet, placed = found
+            if placed is None or (time is not None and placed >= time):
+                self._waiting = found
                 return
-            if (self._first is not None and start < self._first) or (self._end is not None and start >= self._end):
+            if (self._first is not None and placed < self._first) or (self._end is not None and placed >= self._end):
                 continue
-            self._copy(packet, output)
+            self._copy(self._tracks[packet.stream.index], packet, placed - _start(packet) - self._shift, output)
 
     def finish(self, output: OutputContainer) -> None:
         """Write what is left and note what was lost."""
         self.copy_until(None, output)
         for track in self._tracks.values():
+            if track.convert is not None:
+                for packet in track.convert(None):
+                    _mux(packet, track.target, output)
             if track.dropped:
                 of = track.dropped + track.copied
-                self.notes.append(f"{track.kind}: {track.dropped} of {of} packets were out of order and left out")
+                kind = kind_of(track.source)
+                track.notes.append(f"{kind}: {track.dropped} of {of} packets were out of order and left out")
 
-    def _next(self) -> Packet[Any] | None:
-        """The next packet that has a time, or None at the end (a break in the source is an end, and noted)."""
-        if self._waiting is not None:
-            packet, self._waiting = self._waiting, None
-            return packet
-        try:
-            for packet in self._packets:
-                if packet.size and (packet.pts is not None or packet.dts is not None):
-                    return packet
-        except (av.FFmpegError, OSError) as error:
-            self._packets = iter(())
-            self.notes.append(f"sound and subtitles end where the file breaks off ({error.strerror})")
-        return None
+    def _next(self, *, is_last_word: bool) -> tuple[Packet[Any], Fraction | None] | None:
+        """The next packet of our tracks and its time on the picture's clock, None while that is not known."""
+        waiting, self._waiting = self._waiting, None
+        if waiting is not None and waiting[1] is not None:
+            return waiting
+        packet = waiting[0] if waiting is not None else self._feed.read()
+        while packet is not None and packet.stream.index not in self._tracks:
+            packet = self._feed.read()
+        if packet is None:
+            return None
+        return packet, self._tracks[packet.stream.index].clock.place(_start(packet), is_last_word=is_last_word)
 
-    def _copy(self, packet: Packet[Any], output: OutputContainer) -> None:
-        track = self._tracks[packet.stream.index]
-        ticks = round(self._shift / Fraction(packet.time_base))
-        packet.pts = None if packet.pts is None else packet.pts - ticks
-        packet.dts = packet.pts if packet.dts is None else packet.dts - ticks
-        if track.last_dts is not None and packet.dts is not None and packet.dts <= track.last_dts:
+    def _copy(self, track: _Track, packet: Packet[Any], shift: Fraction, output: OutputContainer) -> None:
+        """Write one packet, its times shifted by `shift` seconds; the packet itself stays as it was."""
+        tick = Fraction(packet.time_base)
+        before = (packet.pts, packet.dts, packet.duration, packet.time_base, packet.stream)
+        ticks = round(shift / tick)
+        packet.pts = None if packet.pts is None else packet.pts + ticks
+        packet.dts = packet.pts if packet.dts is None else packet.dts + ticks
+        dts = (packet.dts or 0) * tick
+        if track.last_dts is not None and dts < track.last_dts - NEAR:
             track.dropped += 1
-            return
-        last_dts = packet.dts  # muxing rescales the packet
-        packet.stream = track.target
-        output.mux(packet)
-        track.last_dts = last_dts
-        track.copied += 1
+        else:
+            lift = 0
+            if track.last_dts is not None:
+                lift = -((dts - track.last_dts) // tick) if dts < track.last_dts else 0
+                if dts + lift * tick <= track.last_dts and track.way.is_strict:
+                    lift += 1
+            packet.dts = (packet.dts or 0) + lift
+            packet.pts = None if packet.pts is None else max(packet.pts, packet.dts)
+            track.last_dts = packet.dts * tick
+            track.copied += 1
+            for made in [packet] if track.convert is None else track.convert(packet):
+                _mux(made, track.target, output)
+        packet.pts, packet.dts, packet.duration, packet.time_base, packet.stream = before
+
+
+def _mux(packet: Packet[Any], target: Any, output: OutputContainer) -> None:
+    packet.stream = target
+    output.mux(packet)
 
 
 def _start(packet: Packet[Any]) -> Fraction:
@@ -156,8 +184,10 @@ def _start(packet: Packet[Any]) -> Fraction:
     return (ticks or 0) * Fraction(packet.time_base)
 
 
-def _copy_labels(source: Stream, target: Stream) -> None:
-    for label in ("language", "title", "handler_name"):
-        if label in source.metadata:
-            target.metadata[label] = source.metadata[label]
-    target.disposition = source.disposition
+def _is_chapters(stream: Any) -> bool:
+    """The names of an mp4's chapters lie in a track of their own."""
+    return stream.name == "bin_data" and bool(stream.container.chapters())
+
+
+def _is_sound(stream: Any) -> bool:
+    return stream.type == "audio" and stream.codec_context is not None

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import os
 from collections.abc import Iterator
+from contextlib import suppress
+from dataclasses import dataclass
 from fractions import Fraction
 from pathlib import Path
 from typing import Any, Self
@@ -12,28 +14,34 @@ import av
 import numpy as np
 from av import VideoFrame
 from av.container import InputContainer
+from av.packet import Packet
 from av.sidedata.motionvectors import MotionVectors
 from numpy.typing import NDArray
 
 from dffcli.core.types import Frame, SourceInfo
 from dffcli.errors import VideoDecodeError, VideoOpenError
-from dffcli.video.clock import FrameClock
+from dffcli.video.clock import DEFAULT_RATE, FrameClock
 from dffcli.video.container import (
     clock_beginning,
     declared_duration,
     error_reason,
     has_arbitrary_clock,
-    is_cut_off,
     open_address,
     open_file,
     rational,
     video_stream,
 )
+from dffcli.video.endings import is_cut_off
+from dffcli.video.feed import FileFeed, PassingFeed, TrackFeed
 from dffcli.video.hdr import is_hdr
-from dffcli.video.picture import PictureConverter, letterbox, read_orientation
+from dffcli.video.picture import PictureConverter, letterbox, read_orientation, side_data_of
 from dffcli.video.source import MAX_PIXELS, SourceNotes, Span, check_pixels
+from dffcli.video.tracks import COPIED_TYPES
 
 MAX_DECODER_THREADS = 8
+REORDERING_CODECS = frozenset(("h264", "hevc"))  # for which libav does not guess times where there are none
+MAX_REORDERED = 16  # frames that a codec may hold back to reorder them
+MAX_UNMARKED = 10_000  # frames without a timestamp that are counted, at the beginning of a file
 
 
 class VideoFile:
@@ -48,6 +56,7 @@ class VideoFile:
         place: Path | str,
         *,
         span: Span | None = None,
+        stream: int | None = None,
         motion_vectors: bool = False,
         max_pixels: int = MAX_PIXELS,
     ) -> None:
@@ -56,6 +65,7 @@ class VideoFile:
         Args:
             place: where it is.
             span: the part that is wanted.
+            stream: the number of the video stream; the one that is meant if None.
             motion_vectors: let the decoder export its motion vectors, with threads that repeat them exactly.
             max_pixels: refuse larger pictures.
 
@@ -65,6 +75,12 @@ class VideoFile:
         """
         self._place = place
         self._span = span or Span()
+        self._number = stream
+        self._is_file = isinstance(place, Path) and place.is_file()  # not a pipe
+        self._left_aside: list[str] = []
+        self._feeds: list[PassingFeed] = []
+        self._passed: list[Packet[Any]] | None = None if self._is_file else []
+        self._stopped = False
         self._motion_vectors = motion_vectors
         self._max_pixels = max_pixels
         self._name = str(place)
@@ -80,7 +96,10 @@ class VideoFile:
             self._orientation = read_orientation(first)
             self._stored_size = (first.height, first.width)
             self.info = self._describe(first)
-            self._clock = FrameClock(time_base=self.info.time_base, rate=self.info.average_rate)
+            self._clock = FrameClock(
+                time_base=self.info.time_base, rate=self.info.average_rate, first=self._time_of_unmarked(first)
+            )
+            self._counted = _counts_from(first) if self._is_counted() else None
             self._pictures = self._from_start(first, pictures)
         except BaseException:
             self._container.close()
@@ -106,12 +125,34 @@ class VideoFile:
             is_mirrored=self._orientation.is_mirrored,
             is_hdr=self._is_hdr,
             is_time_reset=self._clock.is_reset,
+            other=tuple(self._left_aside),
         )
+
+    def tracks(self) -> TrackFeed | None:
+        """The sound, subtitles and labels: of a file read again, of anything else as they pass."""
+        if self._is_file and isinstance(self._place, Path):
+            try:
+                return FileFeed(self._place, picture=self._stream.index, clock=self._clock)
+            except VideoOpenError as error:
+                self._left_aside.append(f"sound and subtitles were not copied: {error}")
+                return None
+        feed = PassingFeed(self._container, picture=self._stream.index, clock=self._clock)
+        for packet in self._passed or []:
+            feed.put(packet)
+        self._feeds.append(feed)
+        return feed
+
+    def stop(self) -> None:
+        """End with the next picture."""
+        self._stopped = True
 
     def __iter__(self) -> Iterator[Frame]:
         start, end = self.info.start_seconds, self.info.end_seconds
+        self._passed = None
         for picture in self._pictures:
-            time = self._clock.place(picture.pts)
+            if self._stopped:
+                return
+            time = self._clock.place(self._ticks(picture))
             if start is not None and time < start:
                 continue
             if end is not None and time >= end:
@@ -122,7 +163,7 @@ class VideoFile:
     def _open(self) -> InputContainer:
         container = open_file(self._place) if isinstance(self._place, Path) else open_address(self._place)
         try:
-            stream = video_stream(container, self._name)
+            stream, self._left_aside = video_stream(container, self._name, number=self._number)
             context = stream.codec_context
             check_pixels(self._name, (context.height, context.width), max_pixels=self._max_pixels)
             options = {"max_pixels": str(self._max_pixels)}
@@ -139,26 +180,76 @@ class VideoFile:
 
     def _decode(self) -> Iterator[VideoFrame]:
         """Every picture that can be decoded; remembers what went wrong."""
-        packets = self._container.demux(self._stream)
+        packets = self._container.demux([self._stream, *self._passing()])
+        last: Packet[Any] | None = None
         while True:
             try:
                 packet = next(packets)
             except StopIteration:
-                if is_cut_off(self._stream, self._place):
-                    self._break_error = EOFError("it is shorter than its index says")
+                if self._is_cut_off(last):
+                    self._break_error = EOFError("it is shorter than it says")
                 return
             except (av.FFmpegError, OSError) as error:
                 self._break_error = error
                 yield from self._flush()
                 return
+            if packet.stream.index != self._stream.index:
+                self._pass_on(packet)
+                continue
+            last = packet if packet.size else last
             try:
-                pictures = packet.decode()
+                pictures: Any = packet.decode()
             except (av.FFmpegError, OSError) as error:
                 self._failed += 1
                 self._break_error = error
                 self._damage_pending = True
                 continue
             yield from pictures
+
+    def _passing(self) -> list[Any]:
+        """The streams that are to be handed over as they pass."""
+        return [] if self._is_file else [s for s in self._container.streams if s.type in COPIED_TYPES[:2]]
+
+    def _pass_on(self, packet: Packet[Any]) -> None:
+        if self._passed is not None:
+            self._passed.append(packet)
+        for feed in self._feeds:
+            feed.put(packet)
+
+    def _is_cut_off(self, last: Packet[Any] | None) -> bool:
+        """The end came too early, as the file itself or its last packet says."""
+        if self._is_file and isinstance(self._place, Path) and is_cut_off(self._place, self._container.format.name):
+            return True
+        return last is not None and last.is_corrupt
+
+    def _is_counted(self) -> bool:
+        """The container has no times, and the codec shows frames in another order than it stores them."""
+        return self._container.format.name == "avi" and self._stream.codec_context.name in REORDERING_CODECS
+
+    def _ticks(self, picture: VideoFrame) -> int | None:
+        """The frame's timestamp."""
+        if self._counted is None:
+            return picture.pts
+        if picture.dts is None or picture is self._counted.picture:
+            return self._counted.next()
+        return self._counted.at(picture.dts)
+
+    def _time_of_unmarked(self, first: VideoFrame) -> Fraction:
+        """When a first frame without a timestamp is shown: as long before the first one that has one as it is away."""
+        if first.pts is not None or not self._is_file or not isinstance(self._place, Path):
+            return Fraction(0)
+        unmarked, marked = 0, []
+        with suppress(av.FFmpegError, OSError, VideoOpenError), open_file(self._place) as container:
+            for packet in container.demux(container.streams[self._stream.index]):
+                if packet.pts is not None:
+                    marked.append(packet.pts)
+                elif not marked and packet.size:
+                    unmarked += 1
+                if len(marked) > MAX_REORDERED or unmarked > MAX_UNMARKED:
+                    break
+        if not marked:
+            return Fraction(0)
+        return min(marked) * self.info.time_base - unmarked / (self.info.average_rate or DEFAULT_RATE)
 
     def _flush(self) -> list[VideoFrame]:
         try:
@@ -271,9 +362,31 @@ class VideoFile:
             raise VideoDecodeError(f"{self._name}: no frame {self._span}")
 
 
+@dataclass
+class _Counted:
+    """Timestamps by the place of a frame in the file, from the first one on."""
+
+    picture: VideoFrame
+    offset: int
+    latest: int
+
+    def at(self, dts: int) -> int:
+        self.latest = dts + self.offset
+        return self.latest
+
+    def next(self) -> int:
+        self.latest += 1
+        return self.latest
+
+
+def _counts_from(first: VideoFrame) -> _Counted | None:
+    if first.pts is None or first.dts is None:
+        return None
+    return _Counted(first, first.pts - first.dts, first.pts - 1)
+
+
 def _vectors(picture: VideoFrame) -> NDArray[Any] | None:
-    side_data: Any = picture.side_data  # typed as a mapping of strings, but it iterates over its values
-    for data in side_data:
+    for data in side_data_of(picture) or []:
         if isinstance(data, MotionVectors):
             return np.asarray(data.to_ndarray())
     return None

@@ -5,6 +5,7 @@ from __future__ import annotations
 from contextlib import ExitStack, suppress
 from dataclasses import dataclass
 from fractions import Fraction
+from math import lcm
 from pathlib import Path
 from types import TracebackType
 from typing import Self
@@ -15,6 +16,7 @@ import numpy as np
 from av import VideoFrame
 from av.container import OutputContainer
 from av.packet import Packet
+from av.stream import Stream
 from av.video.reformatter import ColorPrimaries, ColorRange, Colorspace, ColorTrc
 from av.video.stream import VideoStream
 
@@ -23,12 +25,20 @@ from dffcli.errors import OutputError, ShapeError
 from dffcli.files.atomic import atomic_path
 from dffcli.video.clock import DEFAULT_RATE
 from dffcli.video.container import error_reason
+from dffcli.video.feed import TrackFeed
+from dffcli.video.fit import CONTAINERS, open_output
+from dffcli.video.labels import chapters_of, labels_of, lost_labels, needs_free_labels
+from dffcli.video.recode import AudioMode
 from dffcli.video.tracks import CopiedTracks
 
 SMPTE170M = 6  # AVCOL_SPC_SMPTE170M, the BT.601 matrix, in which OpenCV converts
 MIN_H264_SIDE = 16  # pixels, of libx264
 SECONDS_BETWEEN_INTRAS = 2  # so that players can jump about in the result
 MILLISECOND = Fraction(1, 1000)  # the clock of Matroska and WebM
+MAX_DELAY = Fraction(1, 10)  # seconds by which frames closer than a millisecond may be moved in all
+GLOBAL_HEADER = 1 << 22  # AV_CODEC_FLAG_GLOBAL_HEADER; all our containers want it
+COARSEST_CLOCK = 1000  # ticks a second
+MAX_TIMESCALE = 2**31 - 1  # ticks a second of mp4's common clock
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,9 +72,9 @@ VIDEO_FORMATS = {
 class VideoWriter:
     """A video file in the making: H.264 in mp4, mov and mkv, VP9 in webm.
 
-    Every picture keeps its time: exactly in mp4 and mov, to the millisecond in mkv and webm. Sound and subtitles of
-    the source are copied as they are. H.264 in 4:2:0 has even sizes only, so an odd picture gets its last row or column
-    twice. The file has its final name only once it is complete, has been reopened and holds every frame.
+    Every picture keeps its time: exactly in mp4 and mov, to the millisecond in mkv and webm. Sound, subtitles, chapters
+    and labels of the source come with it. H.264 in 4:2:0 has even sizes only, so an odd picture gets its last row or
+    column twice. The file has its final name only once it is complete, has been reopened and holds every frame.
     """
 
     def __init__(
@@ -74,7 +84,8 @@ class VideoWriter:
         info: SourceInfo,
         crf: int | None = None,
         preset: str = "veryfast",
-        source_path: str | None = None,
+        tracks: TrackFeed | None = None,
+        audio: AudioMode = "copy",
         threads: int = 0,
     ) -> None:
         """Describe the file; it is begun on entering the context.
@@ -84,11 +95,12 @@ class VideoWriter:
             info: what the pictures come from.
             crf: quality, lower is better; None for the format's default.
             preset: effort of the H.264 encoder, from `ultrafast` to `veryslow`.
-            source_path: a local file whose sound and subtitles are copied.
+            tracks: the source's sound and subtitles; closed with the writer.
+            audio: copy the sound, encode it anew, or leave it out.
             threads: of the encoder; 0 lets it choose.
 
         Raises:
-            OutputError: no video format has that suffix.
+            OutputError: no video format has that suffix, or the format's clock is too coarse for the source.
         """
         suffix = Path(path).suffix.lower()
         if suffix not in VIDEO_FORMATS:
@@ -96,9 +108,15 @@ class VideoWriter:
         self._path = path
         self._info = info
         self._format = VIDEO_FORMATS[suffix]
+        if not self._format.has_fine_clock and info.average_rate is not None and info.average_rate > 1 / MILLISECOND:
+            raise OutputError(
+                f"{path}: {float(info.average_rate):g} frames a second, but the clock of {suffix} has milliseconds: "
+                "write .mp4 or .mov"
+            )
         self._crf = self._format.default_crf if crf is None else crf
         self._preset = preset
-        self._source_path = source_path
+        self._feed = tracks
+        self._audio = audio
         self._threads = threads
         self._time_base = info.time_base if self._format.has_fine_clock else MILLISECOND
         self._durations: dict[int, int] = {}
@@ -106,6 +124,7 @@ class VideoWriter:
         self._shift = Fraction(0)
         self._notes: list[str] = []
         self._tracks: CopiedTracks | None = None
+        self._labels: dict[str, str] = {}
         self._container: OutputContainer | None = None
         self.frames = 0
 
@@ -117,9 +136,12 @@ class VideoWriter:
     def __enter__(self) -> Self:
         with ExitStack() as stack:
             self._part = stack.enter_context(atomic_path(self._path))
-            if self._source_path is not None:
-                self._tracks = stack.enter_context(CopiedTracks(self._source_path))
-            self._open(with_tracks=True)
+            if self._feed is not None:
+                self._labels, said = labels_of(self._feed.container, self._picture_stream(self._feed))
+                self._notes += said
+                tracks = CopiedTracks(self._feed, muxer=self._format.muxer, audio=self._audio)
+                self._tracks = stack.enter_context(tracks)
+            self._open()
             self._stack = stack.pop_all()
         return self
 
@@ -161,9 +183,14 @@ class VideoWriter:
             if self._tracks is not None:
                 self._tracks.copy_until(pts_seconds, container)
             picture = self._picture(image)
-            picture.pts = round((pts_seconds - self._shift) / self._time_base)
+            wanted = picture.pts = round((pts_seconds - self._shift) / self._time_base)
             if self._last_pts is not None and picture.pts <= self._last_pts:
                 picture.pts = self._last_pts + 1
+            if (picture.pts - wanted) * self._time_base > MAX_DELAY:
+                raise OutputError(
+                    f"{self._path}: more than 1000 frames a second, but the clock of this format has milliseconds: "
+                    "write .mp4 or .mov"
+                )
             self._last_pts = picture.pts
             picture.time_base = self._time_base
             duration = duration_seconds or 1 / (self._info.average_rate or DEFAULT_RATE)
@@ -173,14 +200,24 @@ class VideoWriter:
         except (av.FFmpegError, OSError) as error:
             raise self._failed(error) from error
 
-    def _open(self, *, with_tracks: bool) -> None:
+    def _picture_stream(self, feed: TrackFeed) -> Stream:
+        return feed.container.streams[feed.picture]
+
+    def _open(self) -> None:
         try:
             options = {"avoid_negative_ts": "disabled"}  # sound that starts before zero must not move the picture
             if self._format.has_fine_clock:
-                options = {"movflags": "+faststart", "movie_timescale": str(self._time_base.denominator)}
-            self._container = av.open(f"file:{self._part}", "w", format=self._format.muxer, options=options)
+                free = "+use_metadata_tags" if needs_free_labels(self._labels) else ""
+                clocks = [self._time_base.denominator, *(self._tracks.clocks if self._tracks else [])]
+                options = {"movflags": f"+faststart{free}", "movie_timescale": str(common_clock(clocks))}
+            self._container = open_output(
+                str(self._part),
+                self._format.muxer,
+                is_wrapped=self._tracks is not None and self._tracks.is_wrapped,
+                options=options,
+            )
             self._stream = self._add_video(self._container)
-            if with_tracks and self._tracks is not None:
+            if self._tracks is not None:
                 self._tracks.add_to(self._container)
         except (av.FFmpegError, OSError, ValueError) as error:
             raise self._failed(error) from error
@@ -205,6 +242,7 @@ class VideoWriter:
         context.color_primaries, context.color_trc = ColorPrimaries.BT709, ColorTrc.BT709
         context.gop_size = min(250, max(1, round(rate * SECONDS_BETWEEN_INTRAS)))
         context.thread_count = self._threads
+        context.flags |= GLOBAL_HEADER  # PyAV asks the container, which a wrapped one does not know
         context.options = {"crf": str(self._crf)}
         if self._format.codec == "libx264":
             context.options |= {"preset": self._preset}
@@ -219,18 +257,30 @@ class VideoWriter:
         self._shift = first if is_part or info.is_live or first < info.clock_zero_seconds else info.clock_zero_seconds
         if first < self._shift:
             self._shift = first
-        try:
-            self._opened().start_encoding()
-        except (av.FFmpegError, ValueError):
-            if self._tracks is None:
-                raise
-            with suppress(Exception):
-                self._close()
-            self._tracks.leave_out_all(f"{self._format.muxer} cannot hold it")
-            self._open(with_tracks=False)
-            self._opened().start_encoding()
+        if self._feed is not None:
+            self._label(self._feed)
+        self._opened().start_encoding()
         if self._tracks is not None:
             self._tracks.begin(shift=self._shift, first=first if is_part else None, end=info.end_seconds)
+
+    def _label(self, feed: TrackFeed) -> None:
+        """Say in the output what the source says of itself."""
+        if self._info.start_seconds is not None:
+            self._labels.pop("timecode", None)  # it is of the first frame of the whole
+        output, picture = self._opened(), self._picture_stream(feed)
+        output.metadata.update(self._labels)
+        chapters = chapters_of(feed.container, shift=self._shift, end=self._info.end_seconds)
+        if chapters and (self._format.muxer == "webm" or (self._tracks is not None and self._tracks.is_wrapped)):
+            self._notes.append(
+                f"{len(chapters)} chapters were left out: this {CONTAINERS[self._format.muxer]} has none"
+            )
+        elif chapters:
+            output.set_chapters(chapters)
+        for name, value in picture.metadata.items():
+            if name.lower() in ("title", "language") and value != "und":
+                self._stream.metadata[name.lower()] = value
+        if "timecode" in self._labels:
+            self._stream.metadata["timecode"] = self._labels["timecode"]
 
     def _picture(self, image: UInt8Array) -> VideoFrame:
         h, w = image.shape[:2]
@@ -257,9 +307,15 @@ class VideoWriter:
         if self._tracks is not None:
             self._tracks.finish(self._opened())
         self._close()
-        found = count_video_packets(self._part)
+        with av.open(f"file:{self._part}", metadata_errors="replace") as written:
+            lost = lost_labels(self._labels, written)
+            found = sum(packet.size > 0 for packet in written.demux(written.streams.video[:1]))
         if found != self.frames:
             raise OutputError(f"{self._path}: expected {self.frames} frames in the written file, found {found}")
+        if lost:
+            self._notes.append(
+                f"labels that {CONTAINERS[self._format.muxer]} cannot hold were left out: {', '.join(lost)}"
+            )
 
     def _close(self) -> None:
         if self._container is not None:
@@ -275,10 +331,15 @@ class VideoWriter:
         return OutputError(f"{self._path}: cannot be written: {error_reason(error)}")
 
 
-def count_video_packets(path: Path) -> int:
-    """Frames of a file's first video stream, counted without decoding them."""
-    with av.open(f"file:{path}") as container:
-        return sum(packet.size > 0 for packet in container.demux(container.streams.video[:1]))
+def common_clock(rates: list[int]) -> int:
+    """Ticks a second of a clock that all these divide, as far as 31 bits go; the first does always."""
+    common = rates[0]
+    for rate in rates[1:]:
+        if lcm(common, rate) <= MAX_TIMESCALE:
+            common = lcm(common, rate)
+    while common < COARSEST_CLOCK:
+        common *= 10
+    return common
 
 
 def _even(side: int) -> int:

@@ -1,0 +1,169 @@
+"""Find out how a track can live in a container, by trying it on a scratch file."""
+
+from __future__ import annotations
+
+import io
+import re
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
+from functools import partial
+from typing import Any, TypeAlias
+
+import av
+from av.container import OutputContainer
+from av.packet import Packet
+
+from dffcli.video.recode import ENCODERS, AudioMode, Recoder
+from dffcli.video.subtitles import TEXT_CODECS, TextConverter
+
+CONTAINERS = {"mp4": "mp4", "mov": "mov", "matroska": "mkv", "webm": "webm"}
+"""What users call libav's muxers."""
+
+TEXT_OF = {"mp4": "mov_text", "mov": "mov_text", "matroska": "subrip", "webm": "webvtt"}
+LAYOUTS = {1: "mono", 2: "stereo", 3: "2.1", 4: "4.0", 5: "5.0", 6: "5.1", 7: "6.1", 8: "7.1"}
+"""What so many channels are taken for where the file does not say."""
+
+Convert: TypeAlias = "Callable[[Packet[Any] | None], Sequence[Packet[Any]]]"
+
+
+@dataclass(frozen=True, slots=True)
+class Way:
+    """How a track comes into a container.
+
+    Attributes:
+        make: adds its stream to an output; returns it, and what turns its packets into others, if anything does.
+        is_wrapped: the container is to be opened by way of libav's `tee`.
+        is_strict: equal times are not allowed.
+        remark: what the user should know of it.
+    """
+
+    make: Callable[[OutputContainer], tuple[Any, Convert | None]]
+    is_wrapped: bool = False
+    is_strict: bool = False
+    remark: str = ""
+
+
+def kind_of(stream: Any) -> str:
+    """What a stream is called in messages."""
+    if stream.type == "attachment":
+        return f"attachment {stream.index} ({stream.metadata.get('filename', 'no name')})"
+    codec = codec_name(stream) or stream.name or "unknown"
+    return f"{stream.type} track {stream.index} ({codec})"
+
+
+def codec_name(stream: Any) -> str | None:
+    """What a stream's codec is called, whichever decoder is used for it."""
+    return None if stream.codec_context is None else stream.codec_context.codec.canonical_name
+
+
+def ways_into(muxer: str, stream: Any, sample: Packet[Any] | None, *, audio: AudioMode) -> Iterator[Way]:
+    """The ways that work, best first.
+
+    Args:
+        muxer: libav's name of the container.
+        stream: the track.
+        sample: its first packet, where there is one.
+        audio: what is to be done with sound.
+    """
+    is_strict = muxer in ("mp4", "mov") and stream.type == "audio"
+    if stream.type == "audio" and audio in ENCODERS:
+        way = Way(partial(_recoded, stream, audio), is_strict=is_strict)
+        if _works(muxer, way, None):
+            yield way
+        return
+    copy = Way(partial(_copied, stream), is_strict=is_strict)
+    if _works(muxer, copy, sample):
+        yield copy
+    if muxer == "matroska" and stream.type == "audio":
+        wrapped = Way(partial(_copied, stream), is_wrapped=True)
+        if _works(muxer, wrapped, sample):
+            yield wrapped
+    if stream.type == "subtitle" and codec_name(stream) in TEXT_CODECS:
+        codec = TEXT_OF[muxer]
+        text = Way(partial(_as_text, stream, codec), remark=f"was converted to {codec}: {CONTAINERS[muxer]} holds that")
+        if _works(muxer, text, None):
+            yield text
+
+
+def left_out(stream: Any, sample: Packet[Any] | None, muxer: str) -> str:
+    """Why a track for which there is no way is left out, and what would keep it."""
+    kind, name = kind_of(stream), CONTAINERS[muxer]
+    context = stream.codec_context
+    if context is None and stream.type != "attachment":
+        return f"{kind} was left out: its format is not known here"
+    if stream.type == "audio" and not context.sample_rate:
+        return f"{kind} was left out: the file does not say its sample rate, nor does its sound"
+    others = [m for m in CONTAINERS if m != muxer and next(ways_into(m, stream, sample, audio="copy"), None)]
+    offers = [f"write .{CONTAINERS[other]}" for other in others[:1]]
+    if stream.type == "audio":
+        offers += [
+            f"add --audio {codec}"
+            for codec in ENCODERS
+            if next(ways_into(muxer, stream, None, audio=codec), None) is not None
+        ][:1]
+    helps = f"; to keep it, {' or '.join(offers)}" if offers else ""
+    return f"{kind} was left out: {name} cannot hold it{helps}"
+
+
+def open_output(place: Any, muxer: str, *, is_wrapped: bool, options: dict[str, str]) -> OutputContainer:
+    """Begin a container.
+
+    `tee` is libav's muxer that hands everything on to others; by way of it PyAV does not ask its own list of what a
+    container holds, which for Matroska is shorter than what Matroska can.
+
+    Args:
+        place: a path as text, or a file object.
+        muxer: libav's name of the container.
+        is_wrapped: go by way of `tee`.
+        options: of the muxer.
+    """
+    if not is_wrapped:
+        return av.open(place if not isinstance(place, str) else f"file:{place}", "w", format=muxer, options=options)
+    settings = "".join(f":{name}={value}" for name, value in options.items())
+    if isinstance(place, str):
+        escaped = re.sub(r"([\\'|\[\]:])", r"\\\1", place)
+        return av.open(f"[f={muxer}{settings}]file\\:{escaped}", "w", format="tee")
+    return av.open(f"[f={muxer}{settings}]scratch", "w", format="tee", io_open=lambda _url, _flags, _options: place)
+
+
+def _works(muxer: str, way: Way, sample: Packet[Any] | None) -> bool:
+    """The track can be written alone, from header to trailer."""
+    try:
+        output = open_output(io.BytesIO(), muxer, is_wrapped=way.is_wrapped, options={})
+        try:
+            target, convert = way.make(output)
+            output.start_encoding()
+            if sample is not None and convert is None:
+                before = (sample.pts, sample.dts, sample.duration, sample.time_base, sample.stream)
+                sample.pts = sample.dts = 0
+                sample.stream = target
+                output.mux(sample)
+                sample.pts, sample.dts, sample.duration, sample.time_base, sample.stream = before
+        finally:
+            output.close()
+    except (av.FFmpegError, OSError, ValueError, NotImplementedError, RuntimeError):
+        return False
+    return True
+
+
+def _copied(stream: Any, output: OutputContainer) -> tuple[Any, Convert | None]:
+    if stream.codec_context is None and stream.type != "attachment":
+        raise ValueError("unknown codec")
+    if stream.type == "audio" and not stream.codec_context.sample_rate:
+        raise ValueError("no sample rate")
+    target = output.add_stream_from_template(stream, opaque=True)
+    if stream.type == "audio":
+        nameless = re.fullmatch(r"(\d+) channels", stream.codec_context.layout.name)
+        if nameless and int(nameless[1]) in LAYOUTS:
+            target.codec_context.layout = LAYOUTS[int(nameless[1])]
+    return target, None
+
+
+def _recoded(stream: Any, codec: AudioMode, output: OutputContainer) -> tuple[Any, Convert | None]:
+    recoder = Recoder(stream, codec, output)
+    return recoder.target, recoder.convert
+
+
+def _as_text(stream: Any, codec: str, output: OutputContainer) -> tuple[Any, Convert | None]:
+    converter = TextConverter(stream, codec, output)
+    return converter.target, converter.convert
