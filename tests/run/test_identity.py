@@ -38,6 +38,7 @@ OTHER: dict[str, Any] = {
     "mask_ids": "voc",
     "opacity": 0.1,
     "crf": 30,
+    "palette": "camvid",
 }
 """Another value for every setting that shapes results."""
 

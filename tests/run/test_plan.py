@@ -22,7 +22,7 @@ DETECT = RunConfig("in.mp4", (), Task.DETECT)
 
 def test_what_is_left_open_is_decided() -> None:
     assert plan(SEGMENT).model.info.name == "street-seg"
-    assert plan(DETECT).model.info.name == "street-det"
+    assert plan(DETECT).model.info.name == "coco-det"
     schedule = plan(SEGMENT).schedule.make()
     assert isinstance(schedule, Adaptive)
     assert (schedule.max_interval, schedule.patience) == (MAX_INTERVAL, 0.5)

@@ -10,6 +10,7 @@ import pytest
 from dffcli.categories import CAMVID, PALETTES
 from dffcli.core.types import Frame, FrameResult, KeyReason, SegmentationMap, SourceInfo, Task
 from dffcli.formats.sink import OutputOptions, RunFacts
+from dffcli.run.plan import PlannedOutput
 from dffcli.run.sinks import open_sink
 
 
@@ -18,11 +19,10 @@ def test_masks_are_painted_in_the_colours_of_the_palette(tmp_path: Path, palette
     size = (32, 48)
     info = SourceInfo("clip", size=size, time_base=Fraction(1, 25))
     sink = open_sink(
-        str(tmp_path / "masks"),
+        PlannedOutput(str(tmp_path / "masks"), "masks"),
         info=info,
         task=Task.SEGMENT,
         categories=CAMVID,
-        has_masks=False,
         run=RunFacts("street-seg", "none"),
         options=OutputOptions(format="masks", palette=palette),
     )
