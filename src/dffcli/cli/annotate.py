@@ -12,6 +12,7 @@ from dffcli.categories import recolored
 from dffcli.cli.batch import find_videos, outputs_for, run_batch
 from dffcli.cli.console import Console, print_report
 from dffcli.cli.screen import Screen
+from dffcli.cli.signals import ending_gently
 from dffcli.cli.window import Window
 from dffcli.errors import VideoDecodeError
 from dffcli.models.weights.downloads import reporting
@@ -46,6 +47,8 @@ def _annotate(config: RunConfig, screen: Screen) -> RunReport:
         console = stack.enter_context(Console(quiet=screen.quiet))
         stack.enter_context(reporting(console.download))
         run = stack.enter_context(started(planned))
+        if run.source.info.is_live:
+            stack.enter_context(ending_gently(run.end))
         console.start(run.source.info, run.parts.built)
         if window is not None:
             window.start(run.source.info, recolored(run.parts.built.model.categories, config.output.palette))
@@ -53,6 +56,8 @@ def _annotate(config: RunConfig, screen: Screen) -> RunReport:
             console.advance(result, run.progress)
             if window is not None:
                 window.show(result)
+                if run.source.info.is_live and not window.is_open:
+                    run.end()
     return run.report
 
 
@@ -64,7 +69,7 @@ def _run_all(videos: list[Path], config: RunConfig, screen: Screen) -> None:
         return _annotate(replace(config, source=str(video), outputs=(output,)), screen)
 
     outputs = outputs_for(videos, config.outputs, format=config.output.format)
-    run_batch(videos, outputs, run_one, quiet=screen.quiet)
+    run_batch(videos, outputs, run_one, quiet=screen.quiet, resume=config.resume)
 
 
 def default_output(source: str) -> str:

@@ -9,12 +9,13 @@ from dataclasses import dataclass
 from glob import glob
 from pathlib import Path
 
-import rich.console
 import typer
 from rich.table import Table
 
+from dffcli.cli.terminal import complain, plain, plain_console
 from dffcli.errors import DFFError, InputError
 from dffcli.formats.registry import FORMATS
+from dffcli.run.journal import journal_path
 from dffcli.run.report import RunReport
 
 VIDEO_SUFFIXES = (".mp4", ".mkv", ".mov", ".webm", ".avi", ".m4v", ".mpg", ".mpeg", ".ts", ".m2ts", ".wmv", ".flv")
@@ -22,7 +23,7 @@ VIDEO_SUFFIXES = (".mp4", ".mkv", ".mov", ".webm", ".avi", ".m4v", ".mpg", ".mpe
 
 @dataclass(frozen=True, slots=True)
 class Done:
-    """How one video of a batch ended: with a report or with an error."""
+    """How one video of a batch ended: with a report, with an error, or with neither: it had been done before."""
 
     video: Path
     report: RunReport | None
@@ -52,8 +53,8 @@ def outputs_for(videos: list[Path], output: tuple[str, ...], *, format: str | No
     Raises:
         typer.BadParameter: not one folder was named.
     """
-    stems = Counter(video.stem for video in videos)
-    names = [video.stem if stems[video.stem] == 1 else video.name for video in videos]
+    stems = Counter(video.stem.casefold() for video in videos)  # some systems do not tell `A.mp4` from `a.mp4`
+    names = [video.stem if stems[video.stem.casefold()] == 1 else video.name for video in videos]
     if not output:
         return [f"{name.lstrip('-')}.dff.mp4" for name in names]
     if len(output) != 1 or Path(output[0]).suffix:
@@ -63,7 +64,12 @@ def outputs_for(videos: list[Path], output: tuple[str, ...], *, format: str | No
 
 
 def run_batch(
-    videos: list[Path], outputs: list[str], run_one: Callable[[Path, str], RunReport], *, quiet: bool
+    videos: list[Path],
+    outputs: list[str],
+    run_one: Callable[[Path, str], RunReport],
+    *,
+    quiet: bool,
+    resume: bool = False,
 ) -> None:
     """Annotate one video after the other, then tell how each ended.
 
@@ -72,45 +78,59 @@ def run_batch(
         outputs: where each goes.
         run_one: annotates one.
         quiet: only tell what failed.
+        resume: leave alone what an interrupted batch has finished.
 
     Raises:
         InputError: some failed; the others are done.
     """
-    console = rich.console.Console(stderr=True, soft_wrap=True, highlight=False)
+    console = plain_console(stderr=True, soft_wrap=True)
     done: list[Done] = []
     for video, output in zip(videos, outputs, strict=True):
+        if resume and is_finished(output):
+            if not quiet:
+                console.print(f"{plain(video.name)}: done before, {plain(output)} is there")
+            done.append(Done(video, None, None))
+            continue
         try:
             report = run_one(video, output)
         except DFFError as error:
-            console.print(f"error: {error}", style="red", markup=False)
+            complain("; ".join([str(error), *getattr(error, "__notes__", [])]))
             done.append(Done(video, None, str(error)))
         else:
             if report.broke is not None:
-                console.print(f"error: {report.broke}", style="red", markup=False)
+                complain(report.broke)
             done.append(Done(video, report, report.broke))
     if not quiet:
         _print_summary(done)
     failed = sum(entry.error is not None for entry in done)
     if failed:
-        raise InputError(f"{failed} of {len(done)} videos failed; the others are done")
+        names = ", ".join(entry.video.name for entry in done if entry.error is not None)
+        raise InputError(f"{failed} of {len(done)} videos failed: {names}; the others are done")
+
+
+def is_finished(output: str) -> bool:
+    """Whether an interrupted batch had finished this output: it is there, and no journal says that its run goes on."""
+    place = Path(output)
+    is_there = any(place.iterdir()) if place.is_dir() else place.exists()
+    return is_there and not journal_path(output).exists()
 
 
 def _print_summary(done: list[Done]) -> None:
     table = Table("video", "frames", "key frames", "fps", "network speed-up", "ended")
     for entry in done:
         if entry.report is None:
-            table.add_row(entry.video.name, "", "", "", "", "failed")
+            table.add_row(plain(entry.video.name), "", "", "", "", "failed" if entry.error else "done before")
             continue
         report = entry.report
         table.add_row(
-            entry.video.name,
+            plain(entry.video.name),
             str(report.frames),
             f"{report.key_frames / report.frames:.0%}",
             f"{report.fps:.1f}",
             f"{report.network_speed_up:.1f}x",
             "well" if entry.error is None else "broke in the middle",
         )
-    rich.console.Console(highlight=False).print(table)
+    plain_console().print(table)
 
 
 def _natural(path: Path) -> list[tuple[int, int, str]]:

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -12,6 +14,7 @@ import typer
 from dffcli.bench.plan import BenchPlan
 from dffcli.cli.declare import declare
 from dffcli.cli.screen import QUIET
+from dffcli.cli.terminal import plain_console, say
 from dffcli.core.task import Task
 from dffcli.models.registry import DEFAULT_MODELS, find_entry, model_entries
 from dffcli.option import option
@@ -22,6 +25,11 @@ if TYPE_CHECKING:
     from dffcli.bench.suite import SuiteResult
 
 DEFAULT_FOLDER = Path("dff-bench")
+CLIP_FOLDER = "clip"
+TABLES = ("bench.json", "bench.csv", "bench.md")
+FILES = (*TABLES, "speed_accuracy.png", "speed_accuracy.svg", "stages.png", "stages.svg")
+"""Everything that is written into DIR, beside the clip."""
+
 PIPED_WIDTH = 240  # characters
 
 
@@ -32,6 +40,7 @@ class BenchScreen:
     Attributes:
         output: folder for tables and plots.
         keep_clip: leave the rendered clip there too.
+        overwrite: replace tables and plots that exist.
         quiet: nothing but errors.
     """
 
@@ -41,14 +50,46 @@ class BenchScreen:
         flags=("--output", "-o"),
         metavar="DIR",
         panel=LOOK,
+        is_written=True,
     )
     keep_clip: bool = option(False, help="Leave the rendered clip and its ground truth in DIR/clip.", panel=LOOK)
+    overwrite: bool = option(False, help="Replace tables and plots that exist in DIR.", panel=LOOK)
     quiet: bool = option(False, QUIET)
+
+    @property
+    def folder(self) -> Path | None:
+        """Where everything goes, if anywhere."""
+        return DEFAULT_FOLDER if self.output is None and self.keep_clip else self.output
 
 
 def register(app: typer.Typer) -> None:
     """Add the command."""
-    declare(app, bench, panel="Measure")
+    declare(app, bench, panel="Measure", held=tables_held)
+
+
+@contextmanager
+def tables_held(plan: BenchPlan, screen: BenchScreen) -> Iterator[None]:
+    """Refuse tables and plots that would cost something, before anything is measured; then hold their names.
+
+    Raises:
+        OutputError: one exists, is read, or somebody else is writing it.
+    """
+    from dffcli.files.atomic import claimed
+    from dffcli.files.check import check_outputs
+
+    folder = screen.folder
+    if folder is None:
+        yield
+        return
+    if folder.is_file():
+        raise typer.BadParameter(f"expected a folder for -o, got the file {folder}")
+    files = [folder / name for name in FILES]
+    inputs = [plan.source, plan.ground_truth, plan.weights, *plan.flows]
+    check_outputs(
+        [*files, *([folder / CLIP_FOLDER] if screen.keep_clip else [])], inputs=inputs, overwrite=screen.overwrite
+    )
+    with claimed(files=files, overwrite=screen.overwrite):
+        yield
 
 
 def bench(plan: BenchPlan, screen: BenchScreen) -> None:
@@ -62,23 +103,21 @@ def bench(plan: BenchPlan, screen: BenchScreen) -> None:
     from dffcli.bench.run import bench
     from dffcli.bench.suite import run_suite
 
-    folder = DEFAULT_FOLDER if screen.output is None and screen.keep_clip else screen.output
-    if folder is not None and folder.is_file():
-        raise typer.BadParameter(f"expected a folder for -o, got the file {folder}")
+    folder = screen.folder
     plan = replace(plan, models=choose_models(plan.models, task=plan.task, is_suite=not plan.source))
     suite: SuiteResult | None = None
     with _ProgressBar(quiet=screen.quiet) as bar:
         if plan.source:
             result = bench(plan, on_progress=bar.advance)
         else:
-            keep = folder / "clip" if folder is not None and screen.keep_clip else None
+            keep = folder / CLIP_FOLDER if folder is not None and screen.keep_clip else None
             suite = run_suite(plan, keep=keep, on_progress=bar.advance)
             result = suite.models
     written = [] if folder is None else write(result, suite, folder)
     if not screen.quiet:
         show(result, suite)
         for path in written:
-            typer.echo(f"written {path}")
+            say(f"written {path}")
 
 
 def choose_models(named: tuple[str, ...], *, task: Task | None, is_suite: bool) -> tuple[str, ...]:
@@ -109,8 +148,7 @@ def write(result: BenchResult, suite: SuiteResult | None, folder: Path) -> list[
     page = to_markdown(result, more="" if suite is None else suite_markdown(suite))
     written = []
     with writing(folder):
-        folder.mkdir(parents=True, exist_ok=True)
-        for name, text in (("bench.json", content), ("bench.csv", to_csv(result)), ("bench.md", page)):
+        for name, text in zip(TABLES, (content, to_csv(result), page), strict=True):
             with atomic_path(folder / name) as part:
                 part.write_text(text, encoding="utf-8")
             written.append(folder / name)
@@ -120,16 +158,15 @@ def write(result: BenchResult, suite: SuiteResult | None, folder: Path) -> list[
 def show(result: BenchResult, suite: SuiteResult | None) -> None:
     """Print tables and verdicts on stdout."""
     from rich import box
-    from rich.console import Console
     from rich.table import Table
 
     from dffcli.bench.suite import FLOW_TITLE, PROPAGATION_TITLE, flow_table, propagation_table
     from dffcli.bench.tables import main_table, preamble, stage_table
     from dffcli.bench.verdict import verdicts
 
-    console = Console(highlight=False)
+    console = plain_console()
     if not console.is_terminal:  # nobody's window: a file or a pipe takes rows of any length
-        console = Console(highlight=False, width=PIPED_WIDTH)
+        console = plain_console(width=PIPED_WIDTH)
 
     def table(title: str, header: list[str], rows: list[list[str]]) -> None:
         shown = Table(title=title, title_justify="left", title_style="bold", box=box.SIMPLE_HEAD, pad_edge=False)
@@ -139,7 +176,7 @@ def show(result: BenchResult, suite: SuiteResult | None) -> None:
             shown.add_row(*row)
         console.print(shown)
 
-    console.print(preamble(result), markup=False)
+    console.print(preamble(result))
     if suite is not None:
         table(FLOW_TITLE, *flow_table(suite))
         table(PROPAGATION_TITLE, *propagation_table(suite))
@@ -147,16 +184,15 @@ def show(result: BenchResult, suite: SuiteResult | None) -> None:
         table(f"{model} ({result.weights[model]})", *main_table(result, model))
         table(f"{model}: where the time goes", *stage_table(result, model))
     for line in verdicts(result):
-        console.print(line, markup=False)
+        console.print(line)
     for note in result.notes:
-        console.print(f"note: {note}", markup=False, style="yellow")
+        console.print(f"note: {note}", style="yellow")
 
 
 class _ProgressBar:
     """What is being done on stderr, how far it is, and how long it will take."""
 
     def __init__(self, *, quiet: bool) -> None:
-        from rich.console import Console
         from rich.progress import (
             BarColumn,
             Progress,
@@ -166,7 +202,7 @@ class _ProgressBar:
             TimeRemainingColumn,
         )
 
-        console = Console(stderr=True, quiet=quiet, highlight=False)
+        console = plain_console(stderr=True, quiet=quiet)
         self._console = console
         self._last = ""
         self._bar = Progress(
@@ -174,7 +210,7 @@ class _ProgressBar:
             BarColumn(),
             TaskProgressColumn(),
             TimeRemainingColumn(elapsed_when_finished=True),
-            TextColumn("{task.description}", markup=False),
+            TextColumn("{task.description}"),
             console=console,
             transient=True,
             disable=quiet or not console.is_terminal,
@@ -195,4 +231,4 @@ class _ProgressBar:
         kind = progress.doing.split(",")[0].split(" frame")[0]
         if self._bar.disable and kind != self._last:
             self._last = kind
-            self._console.print(f"{progress.done:4.0%} {progress.doing}", markup=False)
+            self._console.print(f"{progress.done:4.0%} {progress.doing}")

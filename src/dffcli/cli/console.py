@@ -6,7 +6,6 @@ from time import monotonic
 from types import TracebackType
 from typing import Self
 
-import rich.console
 from rich.progress import (
     BarColumn,
     MofNCompleteColumn,
@@ -18,6 +17,7 @@ from rich.progress import (
 )
 from rich.table import Table
 
+from dffcli.cli.terminal import plain, plain_console
 from dffcli.core.types import FrameResult, SourceInfo
 from dffcli.models.registry import BuiltModel
 from dffcli.run.report import RunReport
@@ -32,17 +32,17 @@ class Console:
     """Progress on stderr: a bar in a terminal, plain lines elsewhere."""
 
     def __init__(self, *, quiet: bool = False) -> None:
-        self._console = rich.console.Console(stderr=True, quiet=quiet, highlight=False)
+        self._console = plain_console(stderr=True, quiet=quiet)
         self._bar: Progress | None = None
         self._download: TaskID | None = None
         self._started = self._last_line = monotonic()
         if self._console.is_terminal and not quiet:
             self._bar = Progress(
                 SpinnerColumn(),
-                TextColumn("{task.description}"),
+                TextColumn("{task.description}", markup=False),
                 BarColumn(),
                 MofNCompleteColumn(),
-                TextColumn("{task.fields[facts]}"),
+                TextColumn("{task.fields[facts]}", markup=False),
                 TimeRemainingColumn(),
                 console=self._console,
             )
@@ -71,12 +71,12 @@ class Console:
                 self._download = None
         elif complete or monotonic() - self._last_line > PLAIN_EVERY_SECONDS:
             self._last_line = monotonic()
-            self._console.print(f"downloading {file}: {megabytes}", markup=False)
+            self._console.print(f"downloading {file}: {megabytes}")
 
     def start(self, info: SourceInfo, built: BuiltModel) -> None:
         """Say what is about to run."""
         h, w = info.size
-        self._console.print(f"{info.name}: {w} x {h}, {built.model.name} ({built.weights_description})", markup=False)
+        self._console.print(f"{plain(info.name)}: {w} x {h}, {built.model.name} ({built.weights_description})")
         if built.is_random:
             self._console.print(RANDOM_WARNING, style="yellow")
         self._started = self._last_line = monotonic()
@@ -98,12 +98,12 @@ class Console:
             ahead = ""
             if expected and fps and expected >= progress.frames:
                 ahead = f" of {expected}, about {(expected - progress.frames) / fps:.0f} s to go"
-            self._console.print(f"{progress.frames} frames{ahead}: {facts}", markup=False)
+            self._console.print(f"{progress.frames} frames{ahead}: {facts}")
 
 
 def print_report(report: RunReport, *, outputs: tuple[str, ...]) -> None:
     """The summary at the end, on stdout."""
-    console = rich.console.Console(highlight=False)
+    console = plain_console()
     table = Table(show_header=False, box=None, padding=(0, 2, 0, 0))
     reasons = ", ".join(f"{count} {reason}" for reason, count in report.key_reasons.items())
     table.add_row("frames", f"{report.frames}")
@@ -120,9 +120,9 @@ def print_report(report: RunReport, *, outputs: tuple[str, ...]) -> None:
             "against every frame in full",
         )
     for path in outputs:
-        table.add_row("written", path)
+        table.add_row("written", plain(path))
     console.print(table)
     for note in report.notes:
-        console.print(f"note: {note}", markup=False, style="yellow")
+        console.print(f"note: {plain(note)}", style="yellow")
     if report.settings["random_weights"]:
         console.print(RANDOM_WARNING, style="yellow")

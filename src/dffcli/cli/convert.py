@@ -10,6 +10,7 @@ import typer
 
 from dffcli.cli.declare import declare
 from dffcli.cli.screen import QUIET
+from dffcli.cli.terminal import say
 from dffcli.core.task import Task
 from dffcli.formats.sink import OutputOptions
 from dffcli.option import option
@@ -72,4 +73,4 @@ def convert(conversion: Conversion, options: OutputOptions) -> None:
         corrections=conversion.corrections,
     )
     if not conversion.quiet:
-        typer.echo(f"{frames} frames: {read} -> {written}, {conversion.target}")
+        say(f"{frames} frames: {read} -> {written}, {conversion.target}")

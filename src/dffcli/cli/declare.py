@@ -5,12 +5,14 @@ from __future__ import annotations
 import dataclasses
 import inspect
 from collections.abc import Callable, Iterator
+from contextlib import AbstractContextManager, nullcontext
 from enum import StrEnum
 from types import NoneType, UnionType
 from typing import Annotated, Any, Union, get_args, get_origin, get_type_hints
 
 import typer
 
+from dffcli.cli.failures import check_memory_limit
 from dffcli.core.task import Task
 from dffcli.errors import SettingError
 from dffcli.option import Option, option_of
@@ -23,6 +25,7 @@ def declare(
     name: str | None = None,
     panel: str | None = None,
     task: Task | None = None,
+    held: Callable[..., AbstractContextManager[None]] = lambda **_groups: nullcontext(),
 ) -> None:
     """Add a command whose arguments are dataclasses; each of their fields becomes an option.
 
@@ -32,12 +35,16 @@ def declare(
         name: of the command, where it is not the function's.
         panel: heading it is listed under.
         task: what the command is for: fills fields that ask for it, and options of other tasks are left out.
+        held: given the same dataclasses: what is checked before the command runs, and held until it has.
     """
     hints: dict[str, Any] = get_type_hints(function)
     groups: dict[str, Any] = {key: kind for key, kind in hints.items() if dataclasses.is_dataclass(kind)}
 
     def command(**values: Any) -> None:
-        function(**{key: _filled(kind, values, task=task) for key, kind in groups.items()})
+        check_memory_limit()
+        filled = {key: _filled(kind, values, task=task) for key, kind in groups.items()}
+        with held(**filled):
+            function(**filled)
 
     parameters = [parameter for kind in groups.values() for parameter in _parameters(kind, task=task)]
     parameters.sort(key=lambda parameter: parameter.default is not parameter.empty)

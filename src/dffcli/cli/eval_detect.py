@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from dataclasses import dataclass
 from functools import partial
 from typing import TYPE_CHECKING, Any
@@ -10,7 +9,8 @@ from typing import TYPE_CHECKING, Any
 import typer
 
 from dffcli.cli.declare import declare
-from dffcli.cli.eval_options import EvalOptions, parts_of, schedules_of
+from dffcli.cli.eval_options import EvalOptions, numbers_held, parts_of, schedules_of, write_numbers
+from dffcli.cli.terminal import plain_console
 from dffcli.cli.train_detect import SOURCE_HELP
 from dffcli.core.task import Task
 from dffcli.option import option
@@ -39,7 +39,7 @@ class Labelled:
 
 def register(app: typer.Typer) -> None:
     """Add the command."""
-    declare(app, eval_detect, name="detect", task=Task.DETECT)
+    declare(app, eval_detect, name="detect", task=Task.DETECT, held=numbers_held)
 
 
 def eval_detect(data: Labelled, options: EvalOptions) -> None:
@@ -66,11 +66,9 @@ def eval_detect(data: Labelled, options: EvalOptions) -> None:
         run = run_over(sequences, partial(engine, schedule))
         scores[title] = {"key_share": run.key_frames / run.frames, **_numbers(judge(run.pictures, names))}
     _print(scores, title=f"{built.model.name} ({built.weights_description}), flow {flow.name}")
-    if options.json_file is not None:
-        facts = {"model": built.model.name, "weights": built.weights_description, "flow": flow.name}
-        facts |= {"propagation": "causal" if options.causal else "two-sided", "source": data.source}
-        content = json.dumps({**facts, "scores": scores}, indent=2) + "\n"
-        options.json_file.write_text(content, encoding="utf-8")
+    facts = {"model": built.model.name, "weights": built.weights_description, "flow": flow.name}
+    facts |= {"propagation": "causal" if options.causal else "two-sided", "source": data.source}
+    write_numbers(options, {**facts, "scores": scores})
 
 
 def _numbers(report: DetectionReport) -> dict[str, Any]:
@@ -91,7 +89,6 @@ def _numbers(report: DetectionReport) -> dict[str, Any]:
 
 
 def _print(scores: dict[str, dict[str, Any]], *, title: str) -> None:
-    from rich.console import Console
     from rich.table import Table
 
     def cells(values: list[float | None]) -> list[str]:
@@ -111,4 +108,4 @@ def _print(scores: dict[str, dict[str, Any]], *, title: str) -> None:
         style = "bold" if key == "AP50" else None
         table.add_row(label, *cells([score[key] for score in scores.values()]), style=style)
     table.add_row("key frames", *(f"{score['key_share']:.0%}" for score in scores.values()))
-    Console(highlight=False).print(table)
+    plain_console().print(table)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from dataclasses import asdict, dataclass
 from functools import partial
 from typing import TYPE_CHECKING
@@ -10,7 +9,8 @@ from typing import TYPE_CHECKING
 import typer
 
 from dffcli.cli.declare import declare
-from dffcli.cli.eval_options import EvalOptions, parts_of, schedules_of
+from dffcli.cli.eval_options import EvalOptions, numbers_held, parts_of, schedules_of, write_numbers
+from dffcli.cli.terminal import plain_console
 from dffcli.core.task import Task
 from dffcli.option import option
 
@@ -38,7 +38,7 @@ class Labelled:
 
 def register(app: typer.Typer) -> None:
     """Add the command."""
-    declare(app, eval_segment, name="segment", task=Task.SEGMENT)
+    declare(app, eval_segment, name="segment", task=Task.SEGMENT, held=numbers_held)
 
 
 def eval_segment(data: Labelled, options: EvalOptions) -> None:
@@ -75,14 +75,12 @@ def eval_segment(data: Labelled, options: EvalOptions) -> None:
                 f"an interval of {interval} needs a video: write {data.source},video=yes if it is one"
             )
     _print(scores, title=f"{built.model.name} ({built.weights_description}), flow {flow.name}")
-    if options.json_file is not None:
-        facts = {"model": built.model.name, "weights": built.weights_description, "flow": flow.name}
-        content = {**facts, "source": data.source, "scores": {name: asdict(score) for name, score in scores.items()}}
-        options.json_file.write_text(json.dumps(content, indent=2) + "\n", encoding="utf-8")
+    facts = {"model": built.model.name, "weights": built.weights_description, "flow": flow.name}
+    facts |= {"source": data.source}
+    write_numbers(options, {**facts, "scores": {name: asdict(score) for name, score in scores.items()}})
 
 
 def _print(scores: dict[str, SegmentScore], *, title: str) -> None:
-    from rich.console import Console
     from rich.table import Table
 
     table = Table(title=title, title_justify="left")
@@ -96,4 +94,4 @@ def _print(scores: dict[str, SegmentScore], *, title: str) -> None:
     table.add_section()
     table.add_row("mean", *(f"{score.mean_iou:.2f}" for score in scores.values()), style="bold")
     table.add_row("key frames", *(f"{score.key_share:.0%}" for score in scores.values()))
-    Console(highlight=False).print(table)
+    plain_console().print(table)

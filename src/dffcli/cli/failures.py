@@ -2,8 +2,12 @@
 
 from __future__ import annotations
 
+import sys
+
 NO_MEMORY = "there is too little memory"
 NO_THREADS = "the system allows no further thread"
+
+LEAST_MEMORY = 512 << 20  # bytes of address space; torch wants some seven times as much, and says so itself
 
 _OF_LIBRARIES = (
     ("can't allocate memory", NO_MEMORY),  # torch
@@ -40,6 +44,21 @@ def reason_of_system(error: BaseException) -> str | None:
         place = f"{error.filename}: " if error.filename is not None else ""
         return f"{place}{reason[:1].lower()}{reason[1:]}"
     return None
+
+
+def check_memory_limit() -> None:
+    """Refuse a limit under which the libraries that decode video do not fail but crash.
+
+    Raises:
+        MemoryError: it is too low.
+    """
+    if sys.platform == "win32":
+        return
+    import resource
+
+    limit, _ = resource.getrlimit(resource.RLIMIT_AS)
+    if limit != resource.RLIM_INFINITY and limit < LEAST_MEMORY:
+        raise MemoryError
 
 
 def _beginning(error: BaseException) -> BaseException:

@@ -8,7 +8,13 @@ import sys
 import unicodedata
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
-from typing import IO, Any
+from typing import IO, TYPE_CHECKING, Any
+
+import typer
+
+if TYPE_CHECKING:
+    from rich.console import Console
+    from rich.text import Text
 
 REACHES_BACK = frozenset("\u200e\u200f\u061c\u202a\u202b\u202c\u202d\u202e\u2066\u2067\u2068\u2069\u2028\u2029")
 """Characters that change the order in which a terminal shows others, or break a line."""
@@ -27,12 +33,29 @@ def plain(text: object) -> str:
     return "".join(shown)
 
 
-def complain(line: object) -> None:
-    """Say one red line on stderr."""
+def say(text: object) -> None:
+    """Say one line on stdout."""
+    typer.echo(plain(text))
+
+
+def plain_console(**options: Any) -> Console:
+    """A console that shows text as it is: no markup, no emoji, nothing that a terminal would act on.
+
+    Args:
+        **options: of `rich.console.Console`.
+    """
     from rich.console import Console
 
-    console = Console(stderr=True, soft_wrap=True, highlight=False)
-    console.print(f"error: {plain(line)}", style="red", markup=False, emoji=False)
+    class Plain(Console):
+        def render_str(self, text: str, **how: Any) -> Text:
+            return super().render_str("\n".join(plain(line) for line in text.split("\n")), **how)
+
+    return Plain(markup=False, emoji=False, highlight=False, **options)
+
+
+def complain(line: object) -> None:
+    """Say one red line on stderr."""
+    plain_console(stderr=True, soft_wrap=True).print(f"error: {plain(line)}", style="red")
 
 
 class _Patient:

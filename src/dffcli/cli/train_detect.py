@@ -8,6 +8,8 @@ from typing import TYPE_CHECKING, Annotated, cast
 import typer
 
 from dffcli.cli import train_options as options
+from dffcli.cli.terminal import say
+from dffcli.cli.train_outputs import holding_outputs
 from dffcli.cli.train_segment import JOINT, FlowInit, Freeze, FrozenPart
 from dffcli.run.read import names as split_names
 
@@ -104,6 +106,7 @@ def register(app: typer.Typer) -> None:
     app.command("detect")(train_detect)
 
 
+@holding_outputs
 def train_detect(
     run: options.RunFolder,
     data: Data,
@@ -192,7 +195,7 @@ def train_detect(
         learned, advice = learned.detector, f"{advice} --flow {flow_target}"
     build.export(target, cast(CocoDetector, learned), categories=categories, input_size=input_size, steps=result.step)
     if not quiet:
-        typer.echo(f"{target}: the network after {result.step} steps; try  {advice}")
+        say(f"{target}: the network after {result.step} steps; try  {advice}")
 
 
 def choose_categories(classes: str | None, data: DetectionData) -> tuple[Category, ...]:

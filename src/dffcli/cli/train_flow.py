@@ -8,6 +8,8 @@ from typing import Annotated
 import typer
 
 from dffcli.cli import train_options as options
+from dffcli.cli.terminal import say
+from dffcli.cli.train_outputs import holding_outputs
 from dffcli.run.read import size as parse_size
 
 Stills = Annotated[
@@ -27,6 +29,7 @@ def register(app: typer.Typer) -> None:
     app.command("flow")(train_flow)
 
 
+@holding_outputs
 def train_flow(
     run: options.RunFolder,
     stills: Stills,
@@ -74,4 +77,4 @@ def train_flow(
     target = export or run / "network.safetensors"
     export_light_flow(target, result.module)
     if not quiet:
-        typer.echo(f"{target}: the flow network after {result.step} steps")
+        say(f"{target}: the flow network after {result.step} steps")

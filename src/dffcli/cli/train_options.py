@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from dffcli.cli.terminal import plain_console
 from dffcli.run.read import names as split_names
 
 if TYPE_CHECKING:
@@ -108,10 +109,9 @@ def distinct_color(index: int) -> tuple[int, int, int]:
 @contextmanager
 def follow(*, steps: int, quiet: bool) -> Iterator[Callable[[StepReport], None]]:
     """Show a training run: a progress bar with losses on a terminal, a line now and then elsewhere."""
-    from rich.console import Console
     from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 
-    console = Console(stderr=True)
+    console = plain_console(stderr=True)
     columns = (BarColumn(), MofNCompleteColumn(), TimeRemainingColumn(), TextColumn("{task.description}"))
     with Progress(*columns, console=console, disable=quiet or not console.is_terminal) as progress:
         task = progress.add_task("", total=steps)

@@ -9,7 +9,9 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from dffcli.cli import train_options as options
+from dffcli.cli.terminal import say
 from dffcli.cli.train_detect import SOURCE_HELP, choose_categories
+from dffcli.cli.train_outputs import holding_outputs
 from dffcli.run.read import size as parse_size
 
 if TYPE_CHECKING:
@@ -53,6 +55,7 @@ def register(app: typer.Typer) -> None:
     app.command("deeplab")(train_deeplab)
 
 
+@holding_outputs
 def train_rfcn(
     run: options.RunFolder,
     data: Annotated[
@@ -122,6 +125,7 @@ def train_rfcn(
     _fit(objective, settings, run, model=model, facts=facts, device=device, resume=resume, export=export, quiet=quiet)
 
 
+@holding_outputs
 def train_deeplab(
     run: options.RunFolder,
     data: Annotated[
@@ -253,4 +257,4 @@ def _fit(
     target = export or run / "network.safetensors"
     save_trained(result.module, target, model=model, steps=result.step, facts=facts)
     if not quiet:
-        typer.echo(f"{target}: the network after {result.step} steps, for --model {model} --weights {target}")
+        say(f"{target}: the network after {result.step} steps, for --model {model} --weights {target}")

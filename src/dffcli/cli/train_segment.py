@@ -9,6 +9,8 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from dffcli.cli import train_options as options
+from dffcli.cli.terminal import say
+from dffcli.cli.train_outputs import holding_outputs
 from dffcli.run.read import size as parse_size
 
 if TYPE_CHECKING:
@@ -131,6 +133,7 @@ def register(app: typer.Typer) -> None:
     app.command("segment")(train_segment)
 
 
+@holding_outputs
 def train_segment(
     run: options.RunFolder,
     data: Data,
@@ -220,7 +223,7 @@ def train_segment(
         trained, advice = trained.segmenter, f"{advice} --flow {flow_target}"
     segmenter_model.export(target, trained, categories=categories, like=like, steps=result.step)
     if not quiet:
-        typer.echo(f"{target}: the network after {result.step} steps; try  {advice}")
+        say(f"{target}: the network after {result.step} steps; try  {advice}")
 
 
 def _positions(names: str | None, categories: tuple[Category, ...]) -> tuple[int, ...]:

@@ -8,6 +8,8 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from dffcli.cli.terminal import plain_console, say
+
 if TYPE_CHECKING:
     from dffcli.models.paper.checkpoints import Match
     from dffcli.models.weights.inventory import WeightsItem
@@ -35,7 +37,6 @@ def register(app: typer.Typer) -> None:
 
 def list_weights() -> None:
     """List every model's default weights: what is here, and where the rest comes from."""
-    from rich.console import Console
     from rich.table import Table
 
     from dffcli.models.weights.inventory import inventory
@@ -47,7 +48,7 @@ def list_weights() -> None:
         size = item.size
         here = "bundled" if item.is_bundled else "yes" if size is not None else "fetch" if item.url else "no"
         table.add_row(item.model, here, "" if size is None else f"{size / MEGABYTE:.0f}", item.source)
-    Console(highlight=False).print(table)
+    plain_console().print(table)
 
 
 def verify(
@@ -74,14 +75,14 @@ def verify(
             verified = verify_file(path, expected=expected)
         except DFFError as error:
             failed += 1
-            typer.echo(f"FAILED  {error}")
+            say(f"FAILED  {error}")
             continue
         against = f"as its {verified.against} says" if verified.against else "nothing to hold it against"
-        typer.echo(f"ok      {path}: sha256 {verified.digest} ({against}), readable, all values finite")
+        say(f"ok      {path}: sha256 {verified.digest} ({against}), readable, all values finite")
     if failed:
         raise typer.Exit(1)
     if not items:
-        typer.echo("no weights here")
+        say("no weights here")
 
 
 def fetch(
@@ -89,7 +90,6 @@ def fetch(
     quiet: Annotated[bool, typer.Option("--quiet", "-q", help="No progress.")] = False,
 ) -> None:
     """Download a model's weights into the cache; a broken download goes on from where it broke."""
-    from rich.console import Console
     from rich.progress import BarColumn, DownloadColumn, Progress, TextColumn, TimeRemainingColumn
 
     from dffcli.errors import WeightsError
@@ -98,19 +98,19 @@ def fetch(
 
     item = find_item(name)
     if item.is_bundled:
-        typer.echo(f"{item.path}: came with dff")
+        say(f"{item.path}: came with dff")
         return
     if item.url is None:
         raise WeightsError(f"{name}: has no address to fetch from; where its weights come from: {item.source}")
     columns = (TextColumn("{task.description}"), BarColumn(), DownloadColumn(), TimeRemainingColumn())
-    with Progress(*columns, console=Console(stderr=True), disable=quiet) as progress:
+    with Progress(*columns, console=plain_console(stderr=True), disable=quiet) as progress:
         task = progress.add_task(name)
         path = downloads.fetch(
             item.url,
             model=name,
             on_progress=lambda _file, done, total: progress.update(task, completed=done, total=total or None),
         )
-    typer.echo(path)
+    say(path)
 
 
 def import_(
@@ -138,15 +138,20 @@ def import_(
         PixelsName,
         typer.Option(help="What a ResNet alone was trained on: normalised RGB (torchvision), or BGR less its mean."),
     ] = PixelsName.TORCHVISION,
+    overwrite: Annotated[bool, typer.Option("--overwrite", help="Replace what is there.")] = False,
 ) -> None:
     """Bring the weights of others under this project's names, and say what was missing, extra or of another shape."""
     from dffcli.errors import WeightsError
+    from dffcli.files.atomic import claimed
+    from dffcli.files.check import check_outputs
     from dffcli.models.paper.importing import import_weights, save_imported
     from dffcli.models.weights.inventory import find_item
 
+    if output is not None:
+        check_outputs([output], inputs=files, overwrite=overwrite)
     imported = import_weights(files, model=model, pixels=pixels.value)
     for path, match in imported.matches:
-        typer.echo(f"{path}: {match.origin} names, {_parameters(match)} of {model}")
+        say(f"{path}: {match.origin} names, {_parameters(match)} of {model}")
         _list("extra", match.extra)
         _list("of another shape", match.misshaped)
     _list("missing", imported.missing)
@@ -155,10 +160,12 @@ def import_(
         reason = "not complete" if item.url is None else f"{model} has published weights of its own"
         raise WeightsError(f"{model}: these weights are {reason}: say with -o where to write them")
     target = output or item.path
-    save_imported(imported, target)
+    check_outputs([target], inputs=files, overwrite=overwrite)
+    with claimed(files=[target], overwrite=overwrite):
+        save_imported(imported, target)
     use = f"--weights {target}" if output else f"the default of {model} from now on"
     purpose = use if imported.is_complete else "a start for training (--init); it cannot run as it is"
-    typer.echo(f"{target}: {len(imported.state)} parameters, {purpose}")
+    say(f"{target}: {len(imported.state)} parameters, {purpose}")
 
 
 def _parameters(match: Match) -> str:
@@ -170,4 +177,4 @@ def _parameters(match: Match) -> str:
 def _list(kind: str, names: tuple[str, ...]) -> None:
     if names:
         more = f" and {len(names) - LISTED} more" if len(names) > LISTED else ""
-        typer.echo(f"  {len(names)} {kind}: {', '.join(names[:LISTED])}{more}")
+        say(f"  {len(names)} {kind}: {', '.join(names[:LISTED])}{more}")

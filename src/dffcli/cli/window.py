@@ -18,7 +18,7 @@ CLOSE_KEYS = (27, ord("q"))  # Escape and q
 
 
 class Window:
-    """Shows annotated frames until it is closed; the run goes on without it.
+    """Shows annotated frames until it is closed; the run of a file goes on without it, that of a stream ends.
 
     Args:
         opacity: how strongly masks are painted, 0..1.
@@ -67,6 +67,11 @@ class Window:
         key = cv2.waitKey(1) & 0xFF
         if key in CLOSE_KEYS or cv2.getWindowProperty(self._title, cv2.WND_PROP_VISIBLE) < 1:
             self._close()
+
+    @property
+    def is_open(self) -> bool:
+        """Nobody has closed it."""
+        return self._is_open
 
     def _close(self) -> None:
         if self._is_open:

@@ -54,7 +54,7 @@ def check_outputs(
                 "many systems take the two for one; choose another name"
             )
         if stamp is not None:
-            _check_replaceable(path, place, read=read, overwrite=overwrite or place in replaceable)
+            _check_replaceable(path, place, read=read, overwrite=overwrite, is_ours=place in replaceable)
 
 
 def _check_apart(path: Path | str, place: Path, other: Path) -> None:
@@ -64,15 +64,15 @@ def _check_apart(path: Path | str, place: Path, other: Path) -> None:
         raise OutputError(f"{path}: lies in another output, or another in it: write side by side")
 
 
-def _check_replaceable(path: Path | str, place: Path, *, read: list[Path], overwrite: bool) -> None:
+def _check_replaceable(path: Path | str, place: Path, *, read: list[Path], overwrite: bool, is_ours: bool) -> None:
     """Refuse to replace what exists, where that was not asked for or is not ours to do."""
     is_taken = any(place.iterdir()) if place.is_dir() else True
-    if is_taken and not overwrite:
+    if is_taken and not (overwrite or is_ours):
         raise OutputError(f"{path}: exists; choose another name or add --overwrite")
     if is_taken and place.is_dir():
         written_files(place, path)
     inside = next((folder for folder in read if folder in place.parents), None)
-    if is_taken and inside is not None:
+    if is_taken and inside is not None and not is_ours:
         raise OutputError(f"{path}: is part of the input {inside}; write somewhere else")
 
 
