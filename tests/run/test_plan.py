@@ -51,7 +51,7 @@ def test_every_video_gets_a_schedule_of_its_own() -> None:
     ("config", "error", "said"),
     [
         (replace(SEGMENT, model="street-sec"), ModelError, "did you mean street-seg"),
-        (replace(SEGMENT, model="street-det"), ModelError, "is for `dff detect`"),
+        (replace(SEGMENT, model="coco-det"), ModelError, "is for `dff detect`"),
         (replace(SEGMENT, flow="diss"), ModelError, "did you mean dis"),
         (replace(SEGMENT, flow="gone.safetensors"), ModelError, "no such file"),
         (replace(SEGMENT, device="abacus"), ModelError, "expected auto, cpu"),

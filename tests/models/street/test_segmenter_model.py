@@ -168,9 +168,9 @@ def test_what_is_not_our_network_is_refused(tmp_path: Path) -> None:
     save_file({"a": torch.zeros(2)}, tmp_path / "other.safetensors")
     assert "exported by `dff train`" in message(tmp_path / "other.safetensors")
     bundled.save_network(
-        tmp_path / "det.safetensors", torch.nn.Linear(1, 1), kind="street-det", categories=(), description={}
+        tmp_path / "det.safetensors", torch.nn.Linear(1, 1), kind="coco-det", categories=(), description={}
     )
-    assert "found street-det" in message(tmp_path / "det.safetensors")
+    assert "found coco-det" in message(tmp_path / "det.safetensors")
 
 
 def test_a_mismatch_lists_what_differs() -> None:

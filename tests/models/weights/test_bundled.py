@@ -13,7 +13,7 @@ from dffcli.models.registry import build_model, find_entry
 from tests.shared import DATA, needs_shared
 
 CAMVID_DATA = DATA / "camvid"
-MOST_BYTES = 25_000_000  # of all bundled networks together
+MOST_BYTES = 20_000_000  # of all bundled networks together
 
 
 def test_files_are_those_of_the_manifest_and_small() -> None:

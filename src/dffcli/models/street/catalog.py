@@ -1,4 +1,4 @@
-"""Entries of the registry: the bundled street networks."""
+"""Entry of the registry: the bundled street segmenter."""
 
 from dffcli.core.task import Task
 from dffcli.models.registry import ModelEntry
@@ -14,19 +14,6 @@ ENTRIES: tuple[ModelEntry, ...] = (
         weights_file="street-seg.safetensors",
         weights_bytes=7_189_532,
         license="MIT (code); trained on CamVid and other research data, see weights/README.md",
-        is_bundled=True,
-    ),
-    ModelEntry(
-        name="street-det",
-        task=Task.DETECT,
-        builder="dffcli.models.street.detector_model:build",
-        category_set="street-objects",
-        cut="after the towers: 6 class logits and 4 distances at strides 8, 16 and 32; the task network chooses "
-        "the best places and drops doubles",
-        weights_source="bundled; made by `dff train detect` from random initial values (weights/README.md)",
-        weights_file="street-det.safetensors",
-        weights_bytes=8_585_048,
-        license="MIT (code); trained on COCO and other research data, see weights/README.md",
         is_bundled=True,
     ),
 )
