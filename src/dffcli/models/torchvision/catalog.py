@@ -39,7 +39,7 @@ def _detector(name: str, kind: str, file: str, size: int, box_ap: float, cut: st
     return ModelEntry(
         name=name,
         task=Task.DETECT,
-        builder=f"dffcli.models.torchvision_{kind}:build",
+        builder=f"dffcli.models.torchvision.{kind}:build",
         category_set="coco",
         cut=cut,
         weights_source="torchvision (COCO), downloaded on first use",
