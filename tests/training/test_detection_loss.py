@@ -130,3 +130,18 @@ def test_a_batch_without_objects_has_finite_losses() -> None:
     losses = DetectionLoss()(classes, torch.zeros(1, CELLS, 4, BINS, requires_grad=True), CENTRES, STRIDES, [none])
     assert losses["overlap"].item() == 0
     assert losses["class"].item() > 0
+
+
+def test_a_class_that_nobody_looked_for_is_neither_taught_nor_held_against_a_find() -> None:
+    box = (8.0, 8.0, 40.0, 40.0)
+    one = targets(box, classes=[1], weights=[1.0])
+    looked_for = Targets(one.boxes, one.classes, one.weights, torch.tensor([False, True]))
+    found = AlignedAssigner()(torch.full((CELLS, 2), 0.1), perfect_boxes(box), CENTRES, STRIDES, looked_for)
+    assert found.score_weights[:, 0].sum() == 0
+    assert bool((found.score_weights[:, 1] > 0).all())
+    nothing_there = Targets(
+        torch.zeros(0, 4), torch.zeros(0, dtype=torch.long), torch.zeros(0), torch.tensor([False, True])
+    )
+    found = AlignedAssigner()(torch.full((CELLS, 2), 0.1), perfect_boxes(box), CENTRES, STRIDES, nothing_there)
+    assert found.score_weights[:, 0].sum() == 0
+    assert bool((found.score_weights[:, 1] == 1).all())
