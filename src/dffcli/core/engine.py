@@ -18,6 +18,7 @@ from functools import cache
 import torch
 
 from dffcli.core.agreement import disagreement
+from dffcli.core.numbering import Numbering
 from dffcli.core.propagation import propagation_for
 from dffcli.core.protocols import FlowEstimator, Propagation, Schedule, VideoModel
 from dffcli.core.types import FlowField, Frame, FrameResult, KeyFrame, KeyReason, PreparedImage
@@ -48,14 +49,15 @@ class Engine:
         return self.propagation or propagation_for(self.model)
 
     def run(self, frames: Iterable[Frame]) -> Iterator[FrameResult]:
-        """A result for every frame, in order."""
-        results = self._results(iter(frames))
+        """A result for every frame, in order; they are counted here, whatever their own numbers are."""
+        numbering = Numbering()
+        results = self._results(numbering.count(frames))
         while True:
             with torch.inference_mode():
                 result = next(results, None)
             if result is None:
                 return
-            yield result
+            yield numbering.restored(result)
 
     def _results(self, frames: Iterator[Frame]) -> Iterator[FrameResult]:
         key: KeyFrame | None = None

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import Protocol, runtime_checkable
-
-from torch import Tensor
+from typing import TYPE_CHECKING, Protocol, runtime_checkable
 
 from dffcli.categories import Category
 from dffcli.core.types import Features, FlowField, Frame, KeyFrame, KeyReason, Prediction, PreparedImage, Task
+
+if TYPE_CHECKING:
+    from torch import Tensor
 
 
 class VideoModel(Protocol):

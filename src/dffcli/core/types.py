@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any, Literal
 import numpy as np
 from numpy.typing import NDArray
 
+from dffcli.core.show import brief, shown
 from dffcli.core.task import Task as Task
 from dffcli.errors import ShapeError
 
@@ -61,9 +62,14 @@ class Frame:
     motion_vectors: NDArray[Any] | None = None
     is_resized: bool = False
 
+    __repr__ = shown
+
     def __post_init__(self) -> None:
-        if self.image.ndim != 3 or self.image.shape[2] != 3 or self.image.dtype != np.uint8:
-            raise ShapeError(f"expected an RGB uint8 [H, W, 3] image, got {self.image.dtype} {self.image.shape}")
+        if getattr(self.image, "ndim", 0) != 3 or self.image.shape[2] != 3 or self.image.dtype != np.uint8:
+            raise ShapeError(f"expected an RGB uint8 [H, W, 3] image, got {brief(self.image)}")
+        if not isinstance(self.pts_seconds, Fraction):
+            found = f"{type(self.pts_seconds).__name__} {self.pts_seconds!r}"
+            raise ShapeError(f"expected the time of a frame as a Fraction of seconds, got {found}")
         if self.luma is not None and self.luma.shape != self.image.shape[:2]:
             raise ShapeError(f"expected a luma plane of {self.image.shape[:2]}, got {self.luma.shape}")
 
@@ -91,6 +97,8 @@ class PreparedImage:
     content_size: tuple[int, int]
     padded_size: tuple[int, int]
     make_tensor: Callable[[], Tensor]
+
+    __repr__ = shown
 
     def __post_init__(self) -> None:
         if self.content_size[0] > self.padded_size[0] or self.content_size[1] > self.padded_size[1]:
@@ -144,6 +152,8 @@ class FlowField:
     padding: Literal["border", "zeros"] = "border"
     current: PreparedImage | None = field(default=None, repr=False, compare=False)
 
+    __repr__ = shown
+
     def __post_init__(self) -> None:
         shape = tuple(self.displacement.shape)
         if len(shape) != 4 or shape[:2] != (1, 2):
@@ -172,6 +182,8 @@ class Detections:
     masks: NDArray[np.bool_] | None = None
     track_ids: NDArray[np.int64] | None = None
     key_rows: NDArray[np.int64] | None = None
+
+    __repr__ = shown
 
     def __post_init__(self) -> None:
         n = len(self.scores)
@@ -209,12 +221,49 @@ class SegmentationMap:
 
     category_ids: UInt8Array
 
+    __repr__ = shown
+
     def __post_init__(self) -> None:
-        if self.category_ids.ndim != 2 or self.category_ids.dtype != np.uint8:
-            raise ShapeError(f"expected uint8 [H, W], got {self.category_ids.dtype} {self.category_ids.shape}")
+        if getattr(self.category_ids, "ndim", 0) != 2 or self.category_ids.dtype != np.uint8:
+            raise ShapeError(f"expected a map of category ids, uint8 [H, W], got {brief(self.category_ids)}")
 
 
 Prediction = Detections | SegmentationMap
+
+
+def check_prediction(prediction: object, frame: Frame) -> None:
+    """Refuse what is no answer about a frame.
+
+    Raises:
+        ShapeError: it is not.
+    """
+    if isinstance(prediction, SegmentationMap):
+        size = prediction.category_ids.shape
+        if size != frame.size:
+            raise ShapeError(f"head: expected a map of the frame's size {frame.size}, got {size}")
+    elif not isinstance(prediction, Detections):
+        raise ShapeError(f"head: expected Detections or a SegmentationMap, got {_kind(prediction)}")
+    elif prediction.masks is not None and prediction.masks.shape[1:] != frame.size:
+        raise ShapeError(f"head: expected masks of the frame's size {frame.size}, got {prediction.masks.shape[1:]}")
+
+
+def check_features(features: object) -> None:
+    """Refuse what is no feature maps.
+
+    Raises:
+        ShapeError: it is not.
+    """
+    wanted = "features: expected a tuple of maps [1, C, h, w]"
+    if not isinstance(features, tuple):
+        raise ShapeError(f"{wanted}, got {_kind(features)}")
+    for values in features:
+        if getattr(values, "ndim", 0) != 4 or values.shape[0] != 1:
+            raise ShapeError(f"{wanted}, got {_kind(values)} in it")
+
+
+def _kind(value: object) -> str:
+    """A value that was not expected, in words."""
+    return f"a {type(value).__name__}{f' {brief(value)}' if hasattr(value, 'shape') else ''}"
 
 
 @dataclass(frozen=True, slots=True)
@@ -226,6 +275,12 @@ class KeyFrame:
     features: Features
     prediction: Prediction
     reason: KeyReason
+
+    __repr__ = shown
+
+    def __post_init__(self) -> None:
+        check_features(self.features)
+        check_prediction(self.prediction, self.frame)
 
 
 @dataclass(frozen=True, slots=True)
@@ -247,6 +302,11 @@ class FrameResult:
     key_indices: tuple[int, ...] = field(default=())
     displacement: Tensor | None = None
     schedule_memory: tuple[float, ...] = ()
+
+    __repr__ = shown
+
+    def __post_init__(self) -> None:
+        check_prediction(self.prediction, self.frame)
 
     @property
     def is_key(self) -> bool:
