@@ -39,6 +39,9 @@ OTHER: dict[str, Any] = {
     "opacity": 0.1,
     "crf": 30,
     "palette": "camvid",
+    "audio": "aac",
+    "stream": 1,
+    "fps": Fraction(10),
 }
 """Another value for every setting that shapes results."""
 

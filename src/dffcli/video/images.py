@@ -1,26 +1,18 @@
-"""Frames of a folder of images, in natural order."""
+"""Frames of images: of a folder in natural order, of one file page by page."""
 
 from __future__ import annotations
 
 import re
-import struct
 from collections.abc import Iterator, Sequence
 from fractions import Fraction
 from pathlib import Path
 from typing import Self
 
-import numpy as np
-from PIL import Image, ImageOps, UnidentifiedImageError
-
-from dffcli.core.types import Frame, SourceInfo, UInt8Array
+from dffcli.core.types import Frame, SourceInfo
 from dffcli.errors import VideoDecodeError, VideoOpenError
 from dffcli.video.clock import DEFAULT_RATE
 from dffcli.video.source import MAX_PIXELS, SourceNotes, Span, check_pixels
-
-IMAGE_SUFFIXES = frozenset((".jpg", ".jpeg", ".png", ".bmp", ".tif", ".tiff", ".webp", ".ppm", ".pgm", ".jp2"))
-_TRANSPOSED = frozenset((5, 6, 7, 8))  # values of the EXIF orientation that swap width and height
-_ORIENTATION_TAG = 0x0112
-_DAMAGE = (OSError, ValueError, SyntaxError, struct.error, EOFError)  # what PIL raises for damaged files
+from dffcli.video.stills import IMAGE_SUFFIXES, about, page_sizes, pages
 
 
 def natural_key(name: str) -> list[tuple[int, int, str]]:
@@ -35,7 +27,7 @@ def images_of(folder: Path) -> list[Path]:
         VideoOpenError: it holds none, or cannot be listed.
     """
     try:
-        paths = [path for path in folder.iterdir() if path.suffix.lower() in IMAGE_SUFFIXES and path.name[0] != "."]
+        paths = [path for path in _named_like_images(folder) if path.is_file()]  # no pipes, devices or dead links
     except OSError as error:
         raise VideoOpenError(f"{folder}: cannot be listed: {(error.strerror or str(error)).lower()}") from error
     if not paths:
@@ -44,10 +36,15 @@ def images_of(folder: Path) -> list[Path]:
     return sorted(paths, key=lambda path: natural_key(path.name))
 
 
+def _named_like_images(folder: Path) -> list[Path]:
+    return [path for path in folder.iterdir() if path.suffix.lower() in IMAGE_SUFFIXES and path.name[0] != "."]
+
+
 class ImageSequence:
     """Stills as a video. They have no times of their own, so a rate gives them one.
 
     All must have the same size: a result in the coordinates of a letterboxed still would not fit the file it is about.
+    An image of several pages gives all of them, one after the other.
     """
 
     def __init__(
@@ -75,34 +72,42 @@ class ImageSequence:
             InputError: they are too large.
         """
         span = span or Span()
-        first_size = None
+        first_size: tuple[int, int] | None = None
+        counts: list[int] = []
         for image_path in paths:
-            size = _upright_size(image_path)
-            check_pixels(str(image_path), size, max_pixels=max_pixels)
-            first_size = first_size or size
-            if size != first_size:
+            image = about(image_path)
+            check_pixels(str(image_path), image.size, max_pixels=max_pixels)
+            first_size = first_size or image.size
+            if image.size != first_size:
                 raise VideoOpenError(
                     f"{image_path}: expected {first_size[1]} x {first_size[0]} pixels like {paths[0].name}, got "
-                    f"{size[1]} x {size[0]}: a folder is read as one video, whose pictures have one size"
+                    f"{image.size[1]} x {image.size[0]}: a folder is read as one video, whose pictures have one size"
                 )
+            counts.append(image.pages)
         if first_size is None:
             raise VideoOpenError(f"{name}: no images")
+        total = sum(counts)
         first = 0 if span.start is None else -int(-span.start * rate // 1)
-        stop = len(paths) if span.end is None else min(len(paths), -int(-span.end * rate // 1))
+        stop = total if span.end is None else min(total, -int(-span.end * rate // 1))
         if first >= stop:
-            raise VideoOpenError(f"{name}: no image {span}: there are {len(paths)}, at {float(rate):g} a second")
-        self._paths = list(paths[first:stop])
-        self._first = first
+            raise VideoOpenError(f"{name}: no image {span}: there are {total}, at {float(rate):g} a second")
+        self._paths, self._counts = list(paths), counts
+        self._first, self._stop = first, stop
         self._rate = rate
         self._frames = 0
         self._stopped = False
+        self._remarks: list[str] = []
+        if path is not None:
+            others = sum(not other.is_file() for other in _named_like_images(path))
+            if others:
+                self._remarks.append(f"{others} entries named like images are no files: left aside")
         self.info = SourceInfo(
             name=name,
             size=first_size,
             time_base=1 / rate,
             average_rate=rate,
-            frame_count=len(self._paths),
-            duration_seconds=len(self._paths) / rate,
+            frame_count=stop - first,
+            duration_seconds=(stop - first) / rate,
             path=None if path is None else str(path),
             start_seconds=span.start,
             end_seconds=span.end,
@@ -117,7 +122,7 @@ class ImageSequence:
     @property
     def notes(self) -> SourceNotes:
         """What was noticed so far."""
-        return SourceNotes(frames=self._frames)
+        return SourceNotes(frames=self._frames, other=tuple(self._remarks))
 
     def tracks(self) -> None:
         """Images have no sound."""
@@ -127,56 +132,117 @@ class ImageSequence:
         self._stopped = True
 
     def __iter__(self) -> Iterator[Frame]:
-        for index, path in enumerate(self._paths):
-            if self._stopped:
+        place = 0
+        for path, count in zip(self._paths, self._counts, strict=True):
+            if self._stopped or place >= self._stop:
                 return
-            image = _read(path)
+            if place + count > self._first:
+                yield from self._pages_of(path, count, place)
+            place += count
+
+    def _pages_of(self, path: Path, count: int, place: int) -> Iterator[Frame]:
+        for number, (image, _) in enumerate(pages(path, only_first=count == 1)):
+            index = place + number
+            if self._stopped or index >= self._stop:
+                return
+            if index < self._first:
+                continue
             if image.shape[:2] != self.info.size:
-                raise VideoDecodeError(f"{path}: changed while it was being read")
-            self._frames = index + 1
+                if number == 0:
+                    raise VideoDecodeError(f"{path}: changed while it was being read")
+                raise VideoDecodeError(
+                    f"{path}: page {number + 1} has {image.shape[1]} x {image.shape[0]} pixels, the first has "
+                    f"{self.info.size[1]} x {self.info.size[0]}: the pages of an image in a folder have one size"
+                )
+            self._frames += 1
             yield Frame(
-                index=index,
+                index=index - self._first,
                 image=image,
-                pts_seconds=(self._first + index) / self._rate,
+                pts_seconds=index / self._rate,
                 duration_seconds=1 / self._rate,
-                name=path.name,
+                name=path.name if count == 1 else f"{path.stem}-{number + 1:06d}{path.suffix}",
             )
 
 
-def _upright_size(path: Path) -> tuple[int, int]:
-    with _opened(path, VideoOpenError) as image:
-        w, h = image.size
-        return (w, h) if _orientation(image) in _TRANSPOSED else (h, w)
+class PagedImage:
+    """The pages of one image as a video: an animated WebP with its own times, a TIFF at a rate.
 
+    Pages of another size than the first (the previews in a TIFF) are left aside, and said.
+    """
 
-def _orientation(image: Image.Image) -> int:
-    """The EXIF orientation, without decoding the picture (`getexif` would, for PNG)."""
-    if image.format == "TIFF":
-        return int(image.getexif().get(_ORIENTATION_TAG, 1))
-    exif = Image.Exif()
-    exif.load(image.info.get("exif", b""))
-    return int(exif.get(_ORIENTATION_TAG, 1))
+    def __init__(
+        self,
+        path: Path,
+        *,
+        rate: Fraction = DEFAULT_RATE,
+        span: Span | None = None,
+        max_pixels: int = MAX_PIXELS,
+    ) -> None:
+        """Look at its header.
 
+        Args:
+            path: the image.
+            rate: pages per second, where they have no times.
+            span: the part that is wanted.
+            max_pixels: refuse larger pictures.
 
-def _read(path: Path) -> UInt8Array:
-    with _opened(path, VideoDecodeError) as image:
-        try:
-            image.load()
-            upright = ImageOps.exif_transpose(image)
-            if upright.mode.startswith("I"):  # 16 bits a pixel, which PIL would clip
-                grey = (np.asarray(upright).astype(np.uint32) >> 8).astype(np.uint8)
-                return np.repeat(grey[:, :, None], 3, axis=2)
-            return np.array(upright.convert("RGB"))
-        except _DAMAGE as error:
-            raise VideoDecodeError(f"{path}: this image is damaged ({error})") from error
+        Raises:
+            VideoOpenError: it cannot be read.
+            InputError: it is too large.
+        """
+        image = about(path)
+        check_pixels(str(path), image.size, max_pixels=max_pixels)
+        self._path, self._rate = path, rate
+        self._has_times = image.is_animated
+        self._frames = self._aside = 0
+        self._stopped = False
+        span = span or Span()
+        count = image.pages
+        if not self._has_times:
+            sizes = page_sizes(path)
+            count = sum(size == sizes[0] for size in sizes)
+            self._aside = len(sizes) - count
+        self.info = SourceInfo(
+            name=path.name,
+            size=image.size,
+            time_base=Fraction(1, 1000) if self._has_times else 1 / rate,
+            average_rate=None if self._has_times else rate,
+            frame_count=count,
+            duration_seconds=None if self._has_times else count / rate,
+            start_seconds=span.start,
+            end_seconds=span.end,
+        )
 
+    def __enter__(self) -> Self:
+        return self
 
-def _opened(path: Path, error_type: type[VideoOpenError | VideoDecodeError]) -> Image.Image:
-    Image.MAX_IMAGE_PIXELS = None  # the limit is --max-pixels
-    try:
-        return Image.open(path)
-    except UnidentifiedImageError as error:
-        raise error_type(f"{path}: not an image, or in a format that cannot be read") from error
-    except _DAMAGE as error:
-        reason = (error.strerror if isinstance(error, OSError) else None) or str(error)
-        raise error_type(f"{path}: {reason.lower()}") from error
+    def __exit__(self, *_: object) -> None:
+        """Nothing stays open."""
+
+    @property
+    def notes(self) -> SourceNotes:
+        """What was noticed."""
+        aside = (f"{self._aside} pages of another size were left aside",) if self._aside else ()
+        return SourceNotes(frames=self._frames, other=aside)
+
+    def tracks(self) -> None:
+        """An image has no sound."""
+
+    def stop(self) -> None:
+        """End with the next picture."""
+        self._stopped = True
+
+    def __iter__(self) -> Iterator[Frame]:
+        time, start, end = Fraction(0), self.info.start_seconds or 0, self.info.end_seconds
+        for image, own in pages(self._path):
+            if image.shape[:2] != self.info.size:
+                continue
+            if self._stopped or (end is not None and time >= end):
+                break
+            shown = own if self._has_times else 1 / self._rate
+            if time >= start:
+                index, self._frames = self._frames, self._frames + 1
+                yield Frame(index=index, image=image, pts_seconds=time, duration_seconds=shown)
+            time += shown
+        if not self._frames:
+            raise VideoDecodeError(f"{self._path}: no picture {Span(self.info.start_seconds, end)}")

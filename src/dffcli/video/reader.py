@@ -11,10 +11,12 @@ from dffcli.errors import VideoOpenError
 from dffcli.video.camera import Camera
 from dffcli.video.clock import DEFAULT_RATE
 from dffcli.video.container import error_reason
-from dffcli.video.images import IMAGE_SUFFIXES, ImageSequence, images_of, natural_key
+from dffcli.video.images import ImageSequence, PagedImage, images_of, natural_key
 from dffcli.video.source import MAX_PIXELS, Source, Span
+from dffcli.video.stills import IMAGE_SUFFIXES, about
 from dffcli.video.video_file import VideoFile
 
+MOVING_FORMATS = frozenset(("PNG", "AVIF"))  # of images in motion, which libav reads with their exact times
 ADDRESS = re.compile(r"(rtsps?|https?|rtmps?|srt|udp|rtp|tcp)://", re.IGNORECASE)
 
 
@@ -64,8 +66,12 @@ def open_source(
         )
     if not exists and glob.has_magic(spec):
         return ImageSequence(_matches(spec), name=spec, rate=image_rate, span=span, max_pixels=max_pixels)
-    if path.suffix.lower() in IMAGE_SUFFIXES:
-        return ImageSequence([path], name=path.name, rate=image_rate, span=span, max_pixels=max_pixels)
+    if path.suffix.lower() in IMAGE_SUFFIXES and path.suffix.lower() != ".gif":
+        image = about(path)
+        if image.pages == 1:
+            return ImageSequence([path], name=path.name, rate=image_rate, span=span, max_pixels=max_pixels)
+        if image.format not in MOVING_FORMATS:
+            return PagedImage(path, rate=image_rate, span=span, max_pixels=max_pixels)
     return VideoFile(path, span=span, stream=stream, motion_vectors=motion_vectors, max_pixels=max_pixels)
 
 
@@ -82,7 +88,9 @@ def files_read(spec: str) -> list[Path]:
             return []
         if path.is_dir():
             return images_of(path)
-        return [path] if path.exists() or not glob.has_magic(spec) else _matches(spec)
+        if path.exists():
+            return [path] if path.is_file() else []  # a pipe can be read only once
+        return _matches(spec) if glob.has_magic(spec) else [path]
     except (OSError, VideoOpenError):
         return []  # it cannot be opened either
 
