@@ -23,7 +23,7 @@ from dffcli.core.types import Features, Frame
 from dffcli.core.warp import warp
 from dffcli.evaluation.detection_eval import category_names, run_over, translated
 from dffcli.evaluation.detection_metrics import judge
-from dffcli.evaluation.detection_readers import read_mot
+from dffcli.evaluation.detection_readers import read_detection_data
 from dffcli.evaluation.judge import make_judge
 from dffcli.flow import build_flow
 from dffcli.models.registry import build_model
@@ -72,7 +72,7 @@ def main() -> None:
     model = build_model("coco-det").model
     judged = [agreement(model, frames) for _, frames in clips(options.data) if len(frames) > max(INTERVALS)]
     judged = [one for one in judged if all(one.values())]  # where per-frame evaluation finds something
-    pets = read_mot(options.data / "pets09-s2l1")
+    pets = read_detection_data(options.data / "pets09-s2l1")
     sequences = translated(pets.sequences, pets.categories, model.categories)
     rows = []
     for name, way in WAYS.items():

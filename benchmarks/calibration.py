@@ -19,7 +19,7 @@ from dffcli.core.protocols import VideoModel
 from dffcli.core.schedule import FixedInterval
 from dffcli.evaluation.detection_eval import run_over, translated
 from dffcli.evaluation.detection_metrics import Judged
-from dffcli.evaluation.detection_readers import read_yolo
+from dffcli.evaluation.detection_readers import read_detection_data
 from dffcli.files.network_file import load_network
 from dffcli.flow import build_flow
 from dffcli.geometry import box_iou
@@ -70,7 +70,9 @@ def outcomes(picture: Judged) -> tuple[list[Find], list[int]]:
 def look_at(model: VideoModel, data: Path, split: str) -> tuple[list[Find], list[int]]:
     """Finds and objects on COCO's pictures of a split."""
     names = [category.name for category in COCO]
-    pictures = read_yolo(data / "coco" / "labels" / split, data / "coco" / "images" / split, names=names)
+    pictures = read_detection_data(
+        data / "coco" / "labels" / split, images=data / "coco" / "images" / split, names=names
+    )
     sequences = translated(pictures.sequences, pictures.categories, model.categories)
     run = run_over(sequences, lambda: Engine(model, build_flow("none"), FixedInterval(1)))
     judged = [outcomes(picture) for picture in run.pictures]

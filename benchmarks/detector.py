@@ -30,7 +30,7 @@ from dffcli.core.types import Frame  # noqa: E402
 from dffcli.evaluation.detection_data import BoxLabels, DetectionData, LabelledFrame, LabelledSequence  # noqa: E402
 from dffcli.evaluation.detection_eval import category_names, run_over, translated  # noqa: E402
 from dffcli.evaluation.detection_metrics import DetectionReport, Judged, judge  # noqa: E402
-from dffcli.evaluation.detection_readers import read_mot, read_yolo  # noqa: E402
+from dffcli.evaluation.detection_readers import read_detection_data  # noqa: E402
 from dffcli.flow import build_flow  # noqa: E402
 from dffcli.geometry import box_iou  # noqa: E402
 from dffcli.models.registry import Weights, build_model  # noqa: E402
@@ -81,7 +81,9 @@ def percent(value: float) -> float:
 def quality(model: VideoModel, data: Path) -> dict[str, float]:
     """Everything that is measured of a detector's answers, in percent."""
     coco, names = data / "coco", [category.name for category in COCO]
-    stills = measure(model, read_yolo(coco / "labels" / "val2017", coco / "images" / "val2017", names=names))
+    stills = measure(
+        model, read_detection_data(coco / "labels" / "val2017", images=coco / "images" / "val2017", names=names)
+    )
     ids = {category.name: category.id for category in COCO}
     found = {
         "COCO: AP50, 61 classes" if len(stills.class_ap50) == 61 else "COCO: AP50, its classes": percent(stills.ap50),
@@ -95,7 +97,7 @@ def quality(model: VideoModel, data: Path) -> dict[str, float]:
         precision, share, f1 = balance(*look_at(model, data, split), score=SCORE)
         found |= {f"COCO {split}: precision at {SCORE}": percent(precision)}
         found |= {f"COCO {split}: recall at {SCORE}": percent(share), f"COCO {split}: F1 at {SCORE}": percent(f1)}
-    found["PETS: person AP50"] = percent(measure(model, read_mot(data / "pets09-s2l1")).ap50)
+    found["PETS: person AP50"] = percent(measure(model, read_detection_data(data / "pets09-s2l1")).ap50)
     for name in DAVIS:
         found[f"DAVIS {name}: recall at {SCORE}"] = percent(recall(model, read_davis(data / "davis", name)))
     return found

@@ -25,7 +25,7 @@ from dffcli.categories import CAMVID, COCO
 from dffcli.core.types import Detections, SegmentationMap, SourceInfo, Task
 from dffcli.formats.palette import category_palette
 from dffcli.formats.png import encode_png
-from dffcli.formats.record import FrameRecord, Sequence
+from dffcli.formats.record import FrameRecord, Sequence, objects_of
 from dffcli.formats.registry import open_record_sink
 from dffcli.formats.rle import encode_label_map, encode_mask
 from dffcli.formats.sink import OutputOptions, RunFacts
@@ -163,9 +163,11 @@ def files(material: Material) -> dict[str, float]:
             sink = stack.enter_context(open_record_sink(path, form, sequence, options=OutputOptions()))
 
             def write(index: int, *, sink: object = sink, task: Task = task) -> None:
-                prediction = SegmentationMap(material.labels[index]) if task is Task.SEGMENT else material.found[index]
+                labels = material.labels[index] if task is Task.SEGMENT else None
+                objects = () if task is Task.SEGMENT else tuple(objects_of(material.found[index]))
                 write.frame += 1  # type: ignore[attr-defined]
-                record = FrameRecord(write.frame, material.size, Fraction(write.frame, 25), prediction)  # type: ignore[attr-defined]
+                number = write.frame  # type: ignore[attr-defined]
+                record = FrameRecord(number, material.size, Fraction(number, 25), objects, labels)
                 sink.write_record(record)  # type: ignore[attr-defined]
 
             write.frame = -1  # type: ignore[attr-defined]

@@ -147,7 +147,8 @@ def test_a_single_picture_cannot_be_compared(tmp_path: Path, model: SlowModel) -
 
 
 def test_masks_of_the_frames_are_ground_truth(clip: str, model: SlowModel, tmp_path: Path) -> None:
-    from dffcli.formats.masks import cv2
+    import cv2
+
     from dffcli.video.reader import open_source
 
     with open_source(clip) as source:
@@ -163,7 +164,7 @@ def test_masks_of_the_frames_are_ground_truth(clip: str, model: SlowModel, tmp_p
 
 
 def test_ground_truth_of_other_frames_is_an_error(clip: str, model: SlowModel, tmp_path: Path) -> None:
-    from dffcli.formats.masks import cv2
+    import cv2
 
     for number in (0, 900):
         cv2.imwrite(str(tmp_path / f"{number:04d}.png"), np.full((64, 64), 255, np.uint8))

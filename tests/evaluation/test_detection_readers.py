@@ -73,12 +73,12 @@ def test_cocovid_frames_are_in_order_and_keep_their_tracks(tmp_path: Path) -> No
 @pytest.mark.parametrize(
     ("content", "message"),
     [
-        ({"images": []}, "expected COCO JSON"),
-        (coco(annotations=[{"image_id": 99, "category_id": 3, "bbox": [0, 0, 1, 1]}]), "picture 99"),
+        ({"images": []}, "expected a COCO file"),
+        (coco(annotations=[{"image_id": 99, "category_id": 3, "bbox": [0, 0, 1, 1]}]), "image 99"),
         (coco(annotations=[{"image_id": 5, "category_id": 3, "bbox": [0, 0, 1]}]), "four numbers"),
         (coco(annotations=[{"image_id": 5, "bbox": [0, 0, 1, 1]}]), "category_id"),
-        (coco(images=[], annotations=[]), "holds no pictures"),
-        ([1, 2], "expected COCO JSON"),
+        (coco(images=[], annotations=[]), "holds no frames"),
+        ([1, 2], "cannot be read"),
     ],
 )
 def test_broken_coco_names_the_file_and_what_is_wrong(tmp_path: Path, content: object, message: str) -> None:
@@ -92,7 +92,7 @@ def test_broken_coco_names_the_file_and_what_is_wrong(tmp_path: Path, content: o
 def test_what_is_no_json_is_said(tmp_path: Path) -> None:
     path = tmp_path / "x.json"
     path.write_text("{")
-    with pytest.raises(DataError, match="not JSON"):
+    with pytest.raises(DataError, match="not a JSON file"):
         read_detection_data(path)
 
 
@@ -102,13 +102,13 @@ def test_yolo_shares_become_pixels(tmp_path: Path) -> None:
     (tmp_path / "labels" / "train").mkdir(parents=True)
     (tmp_path / "labels" / "train" / "a.txt").write_text("1 0.5 0.5 0.5 0.5\n")
     data = read_detection_data(tmp_path, names=["dog", "cat"])
-    assert data.categories == ((0, "dog"), (1, "cat"))
+    assert data.categories == ((1, "dog"), (2, "cat"))
     labels = data.sequences[0].frames[0].labels
     assert labels is not None
     assert labels.boxes.tolist() == [[10, 5, 30, 15]]
-    assert labels.category_ids.tolist() == [1]
+    assert labels.category_ids.tolist() == [2]
     assert len(data.labelled_frames) == 2
-    with pytest.raises(DataError, match="class 1 occurs"):
+    with pytest.raises(DataError, match="a class with a name, got 1"):
         read_detection_data(tmp_path, names=["dog"])
 
 
@@ -116,7 +116,7 @@ def test_a_broken_yolo_line_is_named(tmp_path: Path) -> None:
     write_picture(tmp_path / "images" / "a.jpg")
     (tmp_path / "labels").mkdir()
     (tmp_path / "labels" / "a.txt").write_text("0 0.5 0.5 0.5 0.5\n0 0.5 zero\n")
-    with pytest.raises(DataError, match=r"a\.txt:2: expected 5 numbers"):
+    with pytest.raises(DataError, match=r"a\.txt, line 2: expected class cx"):
         read_detection_data(tmp_path, names=["dog"])
 
 
@@ -179,7 +179,7 @@ def test_imagenet_det_files_are_stills(tmp_path: Path) -> None:
 
 
 def test_what_is_no_data_set_is_said(tmp_path: Path) -> None:
-    with pytest.raises(DataError, match="expected a COCO JSON file, or a folder"):
+    with pytest.raises(DataError, match="expected a folder of masks, YOLO labels"):
         read_detection_data(tmp_path)
     with pytest.raises(DataError, match="no such file"):
         read_detection_data(tmp_path / "nowhere")
@@ -188,7 +188,7 @@ def test_what_is_no_data_set_is_said(tmp_path: Path) -> None:
 def test_yolo_classes_need_names(tmp_path: Path) -> None:
     write_picture(tmp_path / "images" / "a.jpg")
     (tmp_path / "labels").mkdir()
-    with pytest.raises(DataError, match="need names"):
+    with pytest.raises(DataError, match=r"classes\.txt"):
         read_detection_data(tmp_path)
 
 
@@ -207,7 +207,7 @@ def test_a_source_names_yolo_classes_from_a_file(tmp_path: Path) -> None:
     (tmp_path / "set" / "labels").mkdir()
     (tmp_path / "names.txt").write_text("dog\n\ncat\n")
     source = parse_detection_source(f"{tmp_path / 'set'},names={tmp_path / 'names.txt'}")
-    assert source.read().categories == ((0, "dog"), (1, "cat"))
+    assert source.read().categories == ((1, "dog"), (2, "class 1"), (3, "cat"))  # a blank line keeps its number
     with pytest.raises(DataError, match="class name a line"):
         parse_detection_source(f"{tmp_path / 'set'},names={tmp_path / 'nowhere.txt'}").read()
 

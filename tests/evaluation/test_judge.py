@@ -83,7 +83,7 @@ def test_mot_rows_belong_to_frames_counted_from_one(tmp_path: Path) -> None:
 def test_broken_mot_rows_are_named(tmp_path: Path) -> None:
     path = tmp_path / "gt.txt"
     path.write_text("1,7,0,0\n")
-    with pytest.raises(DataError, match=r"gt\.txt:1: expected frame"):
+    with pytest.raises(DataError, match=r"gt\.txt, line 1: not a MOT line"):
         read_truth(path, video="clip.mp4")
 
 

@@ -12,8 +12,10 @@ import numpy as np
 
 from dffcli.categories import Category
 from dffcli.core.types import Detections, SegmentationMap, SourceInfo, Task
-from dffcli.formats.files import FileSink, FolderSink
-from dffcli.formats.record import FrameRecord, Sequence
+from dffcli.formats.convert import one_sequence
+from dffcli.formats.files import RecordSink
+from dffcli.formats.reading import Given, Reading
+from dffcli.formats.record import FrameRecord, Sequence, objects_of
 from dffcli.formats.registry import open_record_sink, output_format
 from dffcli.formats.sink import OutputOptions, RunFacts
 
@@ -21,6 +23,7 @@ SIZE = (48, 64)
 RATE = Fraction(30000, 1001)
 THINGS = (Category(1, "person", (220, 20, 60)), Category(3, "car & van", (0, 0, 142)))
 STUFF = (Category(0, "sky", (70, 130, 180)), Category(1, "road", (128, 64, 128)), Category(5, "car", (0, 0, 142)))
+NOTHING = Given()
 RUN = RunFacts("fake", "random numbers", is_random=True, settings={"schedule": "fixed"})
 
 
@@ -32,7 +35,12 @@ def sequence_of(task: Task) -> Sequence:
 def record(index: int, prediction: Detections | SegmentationMap) -> FrameRecord:
     is_key = index % 3 == 0
     reason = "fixed interval" if is_key else None
-    return FrameRecord(index, SIZE, index / RATE, prediction, None, reason, (index - index % 3,))
+    keys = (index - index % 3,)
+    if isinstance(prediction, SegmentationMap):
+        labels = prediction.category_ids
+        return FrameRecord(index, SIZE, index / RATE, labels=labels, key_reason=reason, key_indices=keys)
+    objects = tuple(objects_of(prediction))
+    return FrameRecord(index, SIZE, index / RATE, objects, key_reason=reason, key_indices=keys)
 
 
 def box_records(count: int = 6, *, tracked: bool = True, masks: bool = False) -> list[FrameRecord]:
@@ -69,9 +77,9 @@ def map_records(count: int = 4) -> list[FrameRecord]:
     return records
 
 
-def write(path: Path, records: Iterable[FrameRecord], sequence: Sequence, **options: str) -> Path:
+def write(path: Path, records: Iterable[FrameRecord], sequence: Sequence, **options: str | float) -> Path:
     """Write with the sink that the name asks for; `format` and `mask_ids` as in `OutputOptions`."""
-    name = output_format(str(path), format=options.get("format"))
+    name = output_format(str(path), format=options.get("format"))  # type: ignore[arg-type]
     sink = open_record_sink(str(path), name, sequence, options=OutputOptions(**options))  # type: ignore[arg-type]
     with sink:
         for item in records:
@@ -79,7 +87,18 @@ def write(path: Path, records: Iterable[FrameRecord], sequence: Sequence, **opti
     return path
 
 
-def opened(path: Path, sequence: Sequence) -> AbstractContextManager[FileSink | FolderSink]:
+def read_one(path: Path, given: Given = NOTHING, *, format: str | None = None) -> tuple[Sequence, list[FrameRecord]]:
+    """What a file or folder of one video holds."""
+    _, sequence, records = one_sequence(Reading(path, given), format=format)
+    return sequence, list(records)
+
+
+def boxes_of(record: FrameRecord) -> np.ndarray:
+    """`x1, y1, x2, y2` of a frame's objects, `[N, 4]`."""
+    return np.array([item.box for item in record.objects]).reshape(-1, 4)
+
+
+def opened(path: Path, sequence: Sequence) -> AbstractContextManager[RecordSink]:
     name = output_format(str(path))
     return open_record_sink(str(path), name, sequence, options=OutputOptions())
 

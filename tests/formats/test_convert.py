@@ -7,13 +7,22 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from dffcli.core.types import Detections, SegmentationMap, Task
+from dffcli.core.types import Task
 from dffcli.errors import DataError, DFFError, OutputError
-from dffcli.formats.convert import convert, read_annotations
+from dffcli.formats.convert import convert
 from dffcli.formats.reading import Given
 from dffcli.formats.record import FrameRecord
-from dffcli.formats.sink import OutputOptions
-from tests.formats.samples import RATE, SIZE, box_records, map_records, sequence_of, write
+from tests.formats.samples import (
+    NOTHING,
+    RATE,
+    SIZE,
+    box_records,
+    boxes_of,
+    map_records,
+    read_one,
+    sequence_of,
+    write,
+)
 
 BOX_FORMATS = {
     "coco": "a.json",
@@ -23,45 +32,34 @@ BOX_FORMATS = {
     "mot": "mot",
     "yolo-results": "yolo",
 }
-NOTHING = Given()
 
 
 def read(path: Path, given: Given = NOTHING) -> list[FrameRecord]:
-    _, sequence, records = read_annotations(str(path), given=given)
-    return [replace(item, prediction=named(item.prediction, sequence.names)) for item in records]
-
-
-def named(prediction: Detections | SegmentationMap, names: dict[int, str]) -> Detections | SegmentationMap:
-    """The prediction under the ids of the samples: formats that know classes by name number them anew."""
+    """Records under the ids of the samples: formats that know classes by name number them anew."""
+    sequence, records = read_one(path, given)
     ids = {"person": 1, "car & van": 3}
-    if isinstance(prediction, SegmentationMap):
-        return prediction
-    renamed = np.array([ids[names[int(value)]] for value in prediction.category_ids], np.int64)
-    return replace(prediction, category_ids=renamed)
+    names = sequence.names
+    if sequence.task is Task.SEGMENT:
+        return records
+    return [
+        replace(item, objects=tuple(replace(one, category_id=ids[names[one.category_id]]) for one in item.objects))
+        for item in records
+    ]
 
 
 def assert_same_boxes(
     found: list[FrameRecord], expected: list[FrameRecord], *, atol: float = 0.01, scores: bool = True
 ) -> None:
     assert [item.index for item in found] == [item.index for item in expected]
-    numbers: dict[int, int] = {}
     for one, other in zip(found, expected, strict=True):
-        assert isinstance(one.prediction, Detections)
-        assert isinstance(other.prediction, Detections)
         assert one.size == other.size
-        assert len(one.prediction) == len(other.prediction)
-        assert (one.prediction.track_ids is None) == (other.prediction.track_ids is None or not len(other.prediction))
-        order = np.argsort(one.prediction.category_ids, kind="stable")
-        mine = one.prediction.select(order)
-        theirs = other.prediction.select(np.argsort(other.prediction.category_ids, kind="stable"))
-        np.testing.assert_array_equal(mine.category_ids, theirs.category_ids)
-        np.testing.assert_allclose(mine.boxes, theirs.boxes, atol=atol)
+        mine = sorted(one.objects, key=lambda item: item.category_id)
+        theirs = sorted(other.objects, key=lambda item: item.category_id)
+        assert [item.category_id for item in mine] == [item.category_id for item in theirs]
+        assert [item.track for item in mine] == [item.track for item in theirs]
+        np.testing.assert_allclose([item.box for item in mine], [item.box for item in theirs], atol=atol)
         if scores:
-            np.testing.assert_allclose(mine.scores, theirs.scores, atol=1e-3)
-        if mine.track_ids is not None and theirs.track_ids is not None:
-            for number, true in zip(mine.track_ids.tolist(), theirs.track_ids.tolist(), strict=True):
-                assert numbers.setdefault(true, number) == number
-    assert len(set(numbers.values())) == len(numbers)
+            np.testing.assert_allclose([item.score for item in mine], [item.score for item in theirs], atol=1e-3)
 
 
 @pytest.mark.parametrize("tracked", [True, False])
@@ -69,11 +67,6 @@ def assert_same_boxes(
 def test_boxes_come_back_as_they_were(tmp_path: Path, format: str, name: str, tracked: bool) -> None:
     records = box_records(tracked=tracked)
     path = write(tmp_path / name, records, sequence_of(Task.DETECT), format=format)
-    if format == "mot" and not tracked:  # the detection file of the format names no class
-        found = [item.prediction for item in read_annotations(str(path), given=NOTHING)[2]]
-        for one, other in zip(found, records, strict=True):
-            np.testing.assert_allclose(one.boxes, other.prediction.boxes, atol=0.01)  # type: ignore[union-attr]
-        return
     found = read(path, Given(rate=RATE) if format == "cvat" else NOTHING)  # CVAT knows frames, no times
     # Label Studio has one score for a whole track
     assert_same_boxes(found, records, scores=not (format == "label-studio" and tracked))
@@ -96,9 +89,11 @@ def test_instance_masks_come_back(tmp_path: Path, name: str) -> None:
     found = read(write(tmp_path / name, records, sequence_of(Task.DETECT)))
     assert_same_boxes(found, records, atol=0.76, scores="youtube" not in name)  # masks have whole pixels
     for one, other in zip(found, records, strict=True):
-        by_category = np.argsort(one.prediction.category_ids)  # type: ignore[union-attr]
-        masks = one.prediction.masks[by_category]  # type: ignore[union-attr, index]
-        np.testing.assert_array_equal(masks, other.prediction.masks)  # type: ignore[union-attr]
+        mine = sorted(one.objects, key=lambda item: item.category_id)
+        for item, expected in zip(mine, other.objects, strict=True):
+            assert item.mask is not None
+            assert expected.mask is not None
+            np.testing.assert_array_equal(item.mask.array, expected.mask.array)
 
 
 @pytest.mark.parametrize(
@@ -110,27 +105,28 @@ def test_label_maps_come_back(tmp_path: Path, name: str, mask_ids: str) -> None:
     records = map_records()
     found = read(write(tmp_path / name, records, sequence_of(Task.SEGMENT), mask_ids=mask_ids))
     for one, other in zip(found, records, strict=True):
-        np.testing.assert_array_equal(one.prediction.category_ids, other.prediction.category_ids)  # type: ignore[union-attr]
+        np.testing.assert_array_equal(one.labels, other.labels)
         assert one.pts_seconds == other.pts_seconds
 
 
 def test_label_maps_come_back_from_cvat_under_new_ids(tmp_path: Path) -> None:
     records = map_records()
     path = write(tmp_path / "a.xml", records, sequence_of(Task.SEGMENT))
-    _, sequence, found = read_annotations(str(path), given=NOTHING)
+    sequence, found = read_one(path)
     new = {name: number for number, name in sequence.names.items()}
     table = np.full(256, 255, np.uint8)
     table[[0, 1, 5]] = [new["sky"], new["road"], new["car"]]
     for one, other in zip(found, records, strict=True):
-        np.testing.assert_array_equal(one.prediction.category_ids, table[other.prediction.category_ids])  # type: ignore[union-attr]
+        np.testing.assert_array_equal(one.labels, table[other.labels])
 
 
 @pytest.mark.parametrize("middle", ["a.xml", "a.cocovid.json", "a.label-studio.json"])
 def test_a_chain_of_conversions_loses_no_box(tmp_path: Path, middle: str) -> None:
     first = write(tmp_path / "first.json", box_records(), sequence_of(Task.DETECT))
-    convert(str(first), str(tmp_path / middle), given=NOTHING, options=OutputOptions())
-    result = convert(str(tmp_path / middle), str(tmp_path / "last.json"), given=NOTHING, options=OutputOptions())
-    assert result[1:] == ("coco", 6)
+    convert(str(first), str(tmp_path / middle))
+    result = convert(str(tmp_path / middle), str(tmp_path / "last.json"))
+    assert (result.written_format, result.account.written.frames) == ("coco", 6)
+    assert not result.account.losses
     assert_same_boxes(read(tmp_path / "last.json"), box_records(), scores="label" not in middle)
 
 
@@ -143,7 +139,7 @@ def test_cvat_boxes_between_key_frames_are_interpolated(tmp_path: Path) -> None:
         + box.format(1, 0, 10, 20) + box.format(5, 0, 30, 40) + box.format(6, 1, 30, 40)
         + "</track></annotations>"
     )  # fmt: skip
-    lefts = [item.prediction.boxes[:, 0].tolist() for item in read(path)]  # type: ignore[union-attr]
+    lefts = [boxes_of(item)[:, 0].tolist() for item in read(path)]
     assert lefts == [[], [10], [15], [20], [25], [30], [], []]
 
 
@@ -151,14 +147,14 @@ def test_what_cannot_be_held_is_refused(tmp_path: Path) -> None:
     maps = write(tmp_path / "a.json", map_records(), sequence_of(Task.SEGMENT))
     for target in ("b.txt", "b.label-studio.json", "b.mp4", "b.youtube-vis.json"):
         with pytest.raises(OutputError):
-            convert(str(maps), str(tmp_path / target), given=NOTHING, options=OutputOptions())
+            convert(str(maps), str(tmp_path / target))
     assert sorted(path.name for path in tmp_path.iterdir()) == ["a.json"]
 
 
 def test_a_results_list_is_explained(tmp_path: Path) -> None:
     path = write(tmp_path / "a.results.json", box_records(), sequence_of(Task.DETECT))
     with pytest.raises(DataError, match="cannot be read"):
-        read_annotations(str(path), given=NOTHING)
+        read_one(path)
 
 
 def test_yolo_folders_of_others_need_a_size(tmp_path: Path) -> None:
@@ -166,11 +162,10 @@ def test_yolo_folders_of_others_need_a_size(tmp_path: Path) -> None:
     (tmp_path / "f2.txt").write_text("1 0.5 0.5 0.25 0.5\n")
     (tmp_path / "f10.txt").write_text("")
     with pytest.raises(DataError, match="--size"):
-        read_annotations(str(tmp_path), given=NOTHING)
+        read_one(tmp_path)
     found = read(tmp_path, Given(size=SIZE, rate=RATE))
-    assert [len(item.prediction) for item in found] == [1, 0]  # type: ignore[arg-type]
-    assert found[0].name == "f2.jpg"
-    assert found[0].prediction.boxes.tolist() == [[24, 12, 40, 36]]  # type: ignore[union-attr]
+    assert [(item.index, item.name, len(item.objects)) for item in found] == [(2, "f2.jpg", 1), (10, "f10.jpg", 0)]
+    assert boxes_of(found[0]).tolist() == [[24, 12, 40, 36]]
 
 
 BROKEN = {
@@ -204,14 +199,14 @@ def test_broken_files_end_in_one_line(tmp_path: Path, name: str) -> None:
     path = tmp_path / name
     path.write_bytes(BROKEN[name].encode("utf-8", "surrogateescape"))
     with pytest.raises(DFFError) as caught:
-        convert(str(path), str(tmp_path / "out.cocovid.json"), given=NOTHING, options=OutputOptions())
+        convert(str(path), str(tmp_path / "out.cocovid.json"))
     assert "\n" not in str(caught.value)
     assert not (tmp_path / "out.cocovid.json").exists()
 
 
 def test_a_missing_file_is_said_to_be_missing(tmp_path: Path) -> None:
     with pytest.raises(DataError, match="no such"):
-        read_annotations(str(tmp_path / "none.json"), given=NOTHING)
+        read_one(tmp_path / "none.json")
 
 
 def test_a_table_cannot_lead_out_of_its_folder(tmp_path: Path) -> None:

@@ -11,7 +11,7 @@ from typing import Any
 import numpy as np
 import pytest
 
-from dffcli.core.types import Detections, SegmentationMap
+from dffcli.core.types import Detections
 from dffcli.errors import DataError
 from dffcli.formats.corrections import Applied, Corrections, Operation, apply, parse_corrections, read_corrections
 from dffcli.formats.record import FrameRecord
@@ -25,7 +25,7 @@ def frame(index: int, rows: Sequence[tuple[int, int, float]]) -> FrameRecord:
         np.array([category for _, category, _ in rows], np.int64),
         track_ids=np.array([track for track, _, _ in rows], np.int64),
     )
-    return FrameRecord(index, (20, 90), Fraction(index, 25), found)
+    return FrameRecord.answered(index, (20, 90), Fraction(index, 25), found)
 
 
 VIDEO = [
@@ -40,11 +40,7 @@ def tracks_after(*operations: Operation) -> str:
     """The frames' objects as `track:category`, frames between bars."""
     frames = []
     for record in apply(operations, VIDEO):
-        found = record.prediction
-        assert isinstance(found, Detections)
-        assert found.track_ids is not None
-        pairs = zip(found.track_ids.tolist(), found.category_ids.tolist(), strict=True)
-        frames.append(" ".join(f"{track}:{category}" for track, category in pairs))
+        frames.append(" ".join(f"{item.track}:{item.category_id}" for item in record.objects))
     return " | ".join(frames)
 
 
@@ -82,7 +78,7 @@ def test_operations_follow_one_another() -> None:
 
 
 def test_what_is_not_put_right_is_the_same_object() -> None:
-    labels = FrameRecord(0, (2, 2), Fraction(0), SegmentationMap(np.zeros((2, 2), np.uint8)))
+    labels = FrameRecord(0, (2, 2), Fraction(0), labels=np.zeros((2, 2), np.uint8))
     assert next(apply([Operation("delete", track=1)], [labels])) is labels
     assert list(apply([], VIDEO)) == VIDEO
 

@@ -30,7 +30,7 @@ def test_masks_are_indexed_pictures_in_the_colours_of_their_classes(tmp_path: Pa
     assert sorted(path.name for path in folder.glob("*.png")) == [f"{index:06d}.png" for index in range(4)]
     with Image.open(folder / "000002.png") as image:
         assert image.mode == "P"
-        np.testing.assert_array_equal(np.asarray(image), records[2].prediction.category_ids)  # type: ignore[union-attr]
+        np.testing.assert_array_equal(np.asarray(image), records[2].labels)
         assert image.convert("RGB").getpixel((0, 0)) == STUFF[0].color
     table = json.loads((folder / "classes.json").read_text())
     assert table["classes"][2] == {"id": 5, "name": "car", "color": [0, 0, 142]}
@@ -80,8 +80,9 @@ def test_instances_are_numbered_from_the_best(tmp_path: Path) -> None:
     with Image.open(folder / "000000.png") as image:
         pixels = np.asarray(image)
         assert image.mode == "P"
-    for row, mask in enumerate(records[0].prediction.masks):  # type: ignore[union-attr, arg-type]
-        np.testing.assert_array_equal(pixels == row + 1, mask)
+    for row, item in enumerate(records[0].objects):
+        assert item.mask is not None
+        np.testing.assert_array_equal(pixels == row + 1, item.mask.array)
     rows = list(csv.DictReader((folder / "instances.csv").read_text().splitlines()))
     assert (rows[1]["instance"], rows[1]["category"], rows[1]["score"]) == ("2", THINGS[1].name, "0.5000")
 

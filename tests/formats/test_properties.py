@@ -12,14 +12,12 @@ from hypothesis.extra.numpy import array_shapes, arrays
 from PIL import Image
 from pycocotools import mask as coco_mask
 
-from dffcli.core.types import Detections, SegmentationMap, Task
-from dffcli.formats.convert import read_annotations
+from dffcli.core.types import Task
 from dffcli.formats.palette import voc_palette
 from dffcli.formats.png import encode_png
-from dffcli.formats.reading import Given
-from dffcli.formats.record import FrameRecord
+from dffcli.formats.record import Annotation, FrameRecord
 from dffcli.formats.rle import decode_mask, encode_label_map, encode_mask, mask_runs, rle_area
-from tests.formats.samples import SIZE, THINGS, sequence_of, write
+from tests.formats.samples import SIZE, THINGS, boxes_of, read_one, sequence_of, write
 
 quick = settings(deadline=None, max_examples=30, suppress_health_check=[HealthCheck.function_scoped_fixture])
 few = settings(deadline=None, max_examples=8)
@@ -72,28 +70,18 @@ def videos(draw: st.DrawFn) -> list[FrameRecord]:
     records = []
     for index in range(draw(st.integers(1, 5))):
         tracks = draw(st.lists(st.integers(1, 4), unique=True, max_size=4))
-        boxes, scores = [], []
-        for _ in tracks:
+        objects = []
+        for track in tracks:
             x, y = draw(st.integers(0, w - 2)), draw(st.integers(0, h - 2))
-            boxes.append((x, y, draw(st.integers(x + 1, w)), draw(st.integers(y + 1, h))))
-            scores.append(draw(st.integers(1, 100)) / 100)
-        found = Detections(
-            np.array(boxes, np.float32).reshape(-1, 4),
-            np.array(scores, np.float32),
-            np.array([THINGS[track % 2].id for track in tracks], np.int64),
-            track_ids=np.array(tracks, np.int64),
-        )
-        records.append(FrameRecord(index, SIZE, Fraction(index, 25), found))
+            box = (x, y, draw(st.integers(x + 1, w)), draw(st.integers(y + 1, h)))
+            objects.append(Annotation(THINGS[track % 2].id, box, draw(st.integers(1, 100)) / 100, track))
+        records.append(FrameRecord(index, SIZE, Fraction(index, 25), tuple(objects)))
     return records
 
 
 def rows(records: list[FrameRecord]) -> list[list[tuple[int, ...]]]:
     """Boxes of every frame on whole pixels, in a fixed order."""
-    found = []
-    for record in records:
-        assert isinstance(record.prediction, Detections)
-        found.append(sorted(tuple(int(side) for side in np.round(box)) for box in record.prediction.boxes))
-    return found
+    return [sorted(tuple(int(side) for side in np.round(box)) for box in boxes_of(record)) for record in records]
 
 
 @few
@@ -106,8 +94,8 @@ def rows(records: list[FrameRecord]) -> list[list[tuple[int, ...]]]:
 def test_any_boxes_survive_any_format(name: str, format: str | None, records: list[FrameRecord]) -> None:
     with TemporaryDirectory() as folder:
         options = {} if format is None else {"format": format}
-        path = write(Path(folder, name), records, sequence_of(Task.DETECT), **options)
-        found = list(read_annotations(str(path), given=Given(), format=format)[2])
+        path = write(Path(folder, name), records, sequence_of(Task.DETECT), **options, keyframe_tolerance=0.0)
+        found = read_one(path, format=format)[1]
     assert rows(found) == rows(records)
 
 
@@ -115,8 +103,8 @@ def test_any_boxes_survive_any_format(name: str, format: str | None, records: li
 @given(st.lists(arrays(np.uint8, SIZE, elements=st.sampled_from([0, 1, 5, 255])), min_size=1, max_size=2))
 @pytest.mark.parametrize("name", ["a.json", "masks"])
 def test_any_label_maps_survive_any_format(name: str, maps: list[np.ndarray]) -> None:
-    records = [FrameRecord(index, SIZE, Fraction(index), SegmentationMap(labels)) for index, labels in enumerate(maps)]
+    records = [FrameRecord(index, SIZE, Fraction(index), labels=labels) for index, labels in enumerate(maps)]
     with TemporaryDirectory() as folder:
         path = write(Path(folder, name), records, sequence_of(Task.SEGMENT))
-        for record, labels in zip(read_annotations(str(path), given=Given())[2], maps, strict=True):
-            np.testing.assert_array_equal(record.prediction.category_ids, labels)  # type: ignore[union-attr]
+        for record, labels in zip(read_one(path)[1], maps, strict=True):
+            np.testing.assert_array_equal(record.labels, labels)

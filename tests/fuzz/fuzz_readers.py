@@ -19,7 +19,7 @@ sys.path.insert(0, str(Path(__file__).parents[2]))
 from dffcli.core.types import Task
 from dffcli.errors import DFFError
 from dffcli.formats.convert import read_annotations
-from dffcli.formats.reading import Given
+from dffcli.formats.reading import Reading
 from tests.formats.samples import box_records, map_records, sequence_of, write
 
 SECONDS = 20.0
@@ -76,9 +76,10 @@ def bent(data: bytes, others: list[bytes], chance: random.Random) -> bytes:
 
 def read_all(path: Path) -> None:
     """Read a file or folder to its end."""
-    for number, _ in enumerate(read_annotations(str(path), given=Given())[2]):
-        if number > 1000:
-            return  # a frame number was made enormous: reading on is slow, not wrong
+    for video in read_annotations(Reading(path))[1]:
+        for number, _ in enumerate(video.records):
+            if number > 1000:
+                break  # a frame number was made enormous: reading on is slow, not wrong
 
 
 def fuzz(seconds: float, seed: int, keep: Path) -> tuple[int, int, list[Path]]:

@@ -44,7 +44,7 @@ def test_change_is_what_differs_from_the_frame_before(tmp_path: Path) -> None:
 
 
 def records(predictions: list[Detections | SegmentationMap]) -> list[FrameRecord]:
-    return [FrameRecord(index, (4, 6), Fraction(index, 25), value) for index, value in enumerate(predictions)]
+    return [FrameRecord.answered(index, (4, 6), Fraction(index, 25), value) for index, value in enumerate(predictions)]
 
 
 def test_masks_and_label_maps_keep_their_run_lengths() -> None:

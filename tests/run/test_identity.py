@@ -36,6 +36,8 @@ OTHER: dict[str, Any] = {
     "outputs": ("o.json", "second.mp4"),
     "format": "cocovid",
     "mask_ids": "voc",
+    "keyframe_tolerance": 0.5,
+    "first_category_id": 1,
     "opacity": 0.1,
     "crf": 30,
     "palette": "camvid",

@@ -106,4 +106,4 @@ def _class_names(text: str) -> tuple[str, ...]:
         lines = path.read_text(encoding="utf-8").splitlines()
     except (OSError, UnicodeDecodeError) as error:
         raise DataError(f"{path}: expected a text file with a class name a line") from error
-    return tuple(line.strip() for line in lines if line.strip())
+    return tuple(line.strip() for line in lines)

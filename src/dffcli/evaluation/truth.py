@@ -1,4 +1,4 @@
-"""Ground truth for the frames of a source: a folder of masks, COCO or CocoVID JSON, or MOTChallenge's gt.txt."""
+"""Ground truth for the frames of a source: a folder of masks, or annotations in any format that can be read."""
 
 from __future__ import annotations
 
@@ -11,8 +11,11 @@ from dffcli.categories import Category
 from dffcli.core.types import Frame, Task, UInt8Array
 from dffcli.errors import DataError
 from dffcli.evaluation.detection_data import BoxLabels
-from dffcli.evaluation.detection_readers import PERSON, read_coco
+from dffcli.evaluation.detection_readers import labels_of, refuse_broken
 from dffcli.evaluation.segment_data import images_in, read_mask
+from dffcli.formats.account import Account
+from dffcli.formats.convert import read_annotations
+from dffcli.formats.reading import Annotated, Given, Reading, known_videos
 
 T = TypeVar("T")
 SAME_NAMES = ({"person", "pedestrian"}, {"bicyclist", "rider"}, {"motorcycle", "motorbike"}, {"airplane", "aeroplane"})
@@ -75,19 +78,44 @@ def read_truth(path: Path, *, video: str) -> Truth:
     """Read ground truth, finding out what it is.
 
     Args:
-        path: a folder of masks, a COCO or CocoVID JSON file, a gt.txt file, or a folder with `gt/gt.txt`.
-        video: the source's name, to find it among the videos of a CocoVID file.
+        path: a folder of masks, or annotations in any format that `dff convert` reads.
+        video: the source's name, to find it among the videos of a file that holds several.
 
     Raises:
         DataError: it is none of these, or broken.
     """
-    if path.is_dir():
-        if (path / "gt" / "gt.txt").is_file():
-            return _mot(path / "gt" / "gt.txt")
+    if path.is_dir() and not any((path / name).exists() for name in ("gt", "det", "labels", "Annotations")):
         return _masks(path)
-    if not path.is_file():
-        raise DataError(f"{path}: no such file or folder")
-    return _mot(path) if path.suffix.lower() == ".txt" else _coco(path, video=video)
+    images = path.parent if path.is_file() else None
+    account = Account()
+    format, videos = read_annotations(Reading(path, Given(images=images), account=account))
+    chosen = _of_video(path, videos, video)
+    boxes: dict[str | int, BoxLabels] = {}
+    for found in chosen:
+        for position, record in enumerate(found.records):
+            if not record.is_labelled:
+                continue
+            labels = labels_of(record)
+            boxes[record.index if format == "mot" or found.sequence.is_video else position] = labels
+            if record.name is not None:
+                boxes[Path(record.name).stem] = labels
+            if format == "mot":  # stills are named by their number
+                boxes.update({f"{record.index + 1:0{width}}": labels for width in range(1, 9)})
+    refuse_broken(path, account)
+    if not boxes:
+        raise DataError(f"{path}: no labelled frame in it")
+    categories = {item.id: item.name for found in chosen for item in found.sequence.categories}
+    return Truth(path, Task.DETECT, boxes=boxes, categories=categories)
+
+
+def _of_video(path: Path, videos: list[Annotated], video: str) -> list[Annotated]:
+    """All of the file, or of several videos the one that is meant."""
+    if len(videos) == 1 or not any(item.sequence.is_video for item in videos):
+        return videos
+    named = [item for item in videos if Path(item.sequence.info.name).stem == Path(video).stem]
+    if not named:
+        raise DataError(f"{path}: expected a video named {Path(video).stem} among {known_videos(videos)}")
+    return named
 
 
 def _masks(folder: Path) -> Truth:
@@ -104,48 +132,3 @@ def _numbered(files: list[Path]) -> dict[str | int, Path]:
         first = min(map(int, names))
         return {int(stem) - first: file for stem, file in zip(names, files, strict=True)}
     return dict(enumerate(files))
-
-
-def _coco(path: Path, *, video: str) -> Truth:
-    data = read_coco(path, path.parent)
-    sequences = data.sequences
-    if any(len(sequence.frames) > 1 for sequence in sequences) and len(sequences) > 1:
-        named = [sequence for sequence in sequences if Path(sequence.name).stem == Path(video).stem]
-        if not named:
-            known = ", ".join(sequence.name for sequence in sequences[:3])
-            raise DataError(f"{path}: expected a video named {Path(video).stem} among {known} ...")
-        sequences = tuple(named)
-    frames = [frame for sequence in sequences for frame in sequence.frames]
-    boxes: dict[str | int, BoxLabels] = {}
-    for position, frame in enumerate(frames):
-        if frame.labels is not None:
-            boxes[position] = boxes[frame.path.stem] = frame.labels
-    return Truth(path, Task.DETECT, boxes=boxes, categories=dict(data.categories))
-
-
-def _mot(path: Path) -> Truth:
-    """MOTChallenge's rows `frame, id, x, y, w, h, counts, ...`, frames counted from 1; persons alone."""
-    rows: dict[int, list[list[float]]] = {}
-    for number, line in enumerate(path.read_text(encoding="utf-8").splitlines(), 1):
-        if not line.strip():
-            continue
-        try:
-            row = [float(value) for value in line.split(",")]
-            rows.setdefault(int(row[0]), []).append([*row, *[1.0] * (7 - len(row))])
-            row[5]
-        except (ValueError, IndexError) as error:
-            raise DataError(f"{path}:{number}: expected frame, id, x, y, w, h, got {line[:40]!r}") from error
-    if not rows:
-        raise DataError(f"{path}: no row in it")
-    boxes: dict[str | int, BoxLabels] = {}
-    for frame in range(1, max(rows) + 1):
-        mine = rows.get(frame, [])
-        labels = BoxLabels.from_rows(
-            [[r[2], r[3], r[2] + r[4], r[3] + r[5]] for r in mine],
-            [PERSON[0]] * len(mine),
-            is_ignored=[r[6] == 0 for r in mine],
-            track_ids=[int(r[1]) for r in mine],
-        )
-        boxes[frame - 1] = labels
-        boxes.update({f"{frame:0{width}}": labels for width in range(1, 9)})  # stills are named by their number
-    return Truth(path, Task.DETECT, boxes=boxes, categories=dict([PERSON]))

@@ -1,134 +1,199 @@
-"""From one annotation format to another, frame by frame."""
+"""From one annotation format to another, frame by frame, with an account of what became of everything."""
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+import json
+from collections.abc import Iterator
+from dataclasses import dataclass, field
 from pathlib import Path
 
 from dffcli.errors import DataError, OutputError
-from dffcli.files.atomic import claimed
+from dffcli.files.atomic import atomic_path, claimed, writing
 from dffcli.files.check import check_outputs
-from dffcli.formats.coco_reader import read_coco
+from dffcli.formats.account import Account, Line
 from dffcli.formats.corrections import apply, read_corrections
-from dffcli.formats.cvat_reader import read_cvat
-from dffcli.formats.folder_reader import read_masks, read_yolo
-from dffcli.formats.label_studio_reader import read_label_studio
-from dffcli.formats.mot_reader import read_mot
-from dffcli.formats.reading import Given, load_json, understanding
+from dffcli.formats.filters import Filters
+from dffcli.formats.guess import guess_format
+from dffcli.formats.reading import Annotated, Budget, Given, Reading, known_videos, understanding
 from dffcli.formats.record import FrameRecord, Sequence
-from dffcli.formats.registry import FORMATS, check_fit, is_folder, open_record_sink, output_format
-from dffcli.formats.sink import CLASSES_FILE, OutputOptions
-from dffcli.formats.tables import read_classes
-from dffcli.formats.yolo import LABELS_FOLDER
+from dffcli.formats.registry import check_fit, formats, is_folder, open_record_sink, output_format
+from dffcli.formats.sink import OutputOptions
 
 
-def convert(
-    source: str,
-    target: str,
-    *,
-    given: Given,
-    options: OutputOptions,
-    source_format: str | None = None,
-    corrections: Path | None = None,
-) -> tuple[str, str, int]:
+@dataclass(frozen=True, slots=True)
+class Converted:
+    """What a conversion did.
+
+    Attributes:
+        read_format: the format that was read.
+        written_format: the format that was written.
+        account: what was read, what was written, and what became of the rest.
+        video: the name of the video, where the file held several.
+    """
+
+    read_format: str
+    written_format: str
+    account: Account
+    video: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class ConvertOptions:
+    """How annotations are converted.
+
+    Attributes:
+        given: what the user says of the source.
+        source_format: of the source, where its name and content do not say.
+        corrections: what was put right in the source with `dff review`.
+        filters: what is left out on purpose.
+        is_strict: any loss is an error.
+        budget: how much is read at most.
+        report: where the account is written as JSON.
+        output: how the target is written.
+    """
+
+    given: Given = field(default_factory=Given)
+    source_format: str | None = None
+    corrections: Path | None = None
+    filters: Filters = field(default_factory=Filters)
+    is_strict: bool = False
+    budget: Budget = field(default_factory=Budget)
+    report: Path | None = None
+    output: OutputOptions = field(default_factory=OutputOptions)
+
+
+def convert(source: str, target: str, options: ConvertOptions | None = None) -> Converted:
     """Write the annotations of one file or folder in another format.
 
     Args:
         source: what is read.
-        target: what is written; its name says the format, unless `options.format` does.
-        given: what the user says of the source.
-        options: how it is written.
-        source_format: of the source, where its name and content do not say.
-        corrections: what was put right in the source with `dff review`.
-
-    Returns:
-        The format read, the format written, and the number of frames.
+        target: what is written; its name says the format, unless `options.output.format` does.
+        options: how.
 
     Raises:
-        DataError: the source is not what it should be.
-        OutputError: the target exists, cannot be written, or cannot hold what is read.
+        DataError: the source is not what it should be, or holds several videos and none was chosen.
+        OutputError: the target exists, cannot be written, or cannot hold what is read; or something is lost and
+            `is_strict` is set. What is lost is in the error's `account`.
     """
-    name = output_format(target, format=options.format)
+    options = options or ConvertOptions()
+    name = output_format(target, format=options.output.format)
     if name == "video":
         raise OutputError(f"{target}: a video needs pictures: `dff detect` and `dff segment` draw them")
-    check_outputs([target], inputs=[source], overwrite=options.overwrite)
-    found, sequence, records = read_annotations(source, given=given, format=source_format)
-    if corrections is not None:
-        records = apply(read_corrections(corrections, of=Path(source)).operations, records)
+    inputs: list[Path | str] = [source, *([] if options.corrections is None else [options.corrections])]
+    reports = [] if options.report is None else [options.report]
+    overwrite = options.output.overwrite
+    check_outputs([target, *reports], inputs=inputs, overwrite=overwrite)
+    account = Account()
+    reading = Reading(Path(source), options.given, account=account, budget=options.budget)
+    found, videos = read_annotations(reading, format=options.source_format)
+    chosen = reading.choose(videos)
+    if len(chosen) > 1:
+        raise DataError(f"{source}: holds {len(chosen)} videos: choose one with --video: {known_videos(chosen)}")
+    sequence = chosen[0].sequence
     check_fit(target, name, task=sequence.task, has_masks=True, model=Path(source).name)
-    frames = 0
+    wanted = chosen[0]
+    if options.corrections is not None:
+        operations = read_corrections(options.corrections, of=Path(source)).operations
+        wanted = Annotated(sequence, apply(operations, wanted.records))
+    sequence, records = options.filters.applied(wanted, account)
     files, folders = ([], [target]) if is_folder(target, name) else ([target], [])
-    with (
-        claimed(files=files, folders=folders, overwrite=options.overwrite),
-        open_record_sink(target, name, sequence, options=options) as sink,
-    ):
-        for record in records:
-            sink.write_record(record)
-            frames += 1
-    return found, name, frames
+    with claimed(files=[*files, *reports], folders=folders, overwrite=overwrite):
+        try:
+            with open_record_sink(target, name, sequence, options=options.output, account=account) as sink:
+                for record in records:
+                    sink.write_record(record)
+                _refuse_losses(source, target, name, account, is_strict=options.is_strict)
+        finally:
+            for report in reports if account.read.frames else ():
+                write_report(report, account)
+    return Converted(found, name, account, sequence.info.name if len(videos) > 1 else None)
 
 
-def read_annotations(
-    source: str, *, given: Given, format: str | None = None
-) -> tuple[str, Sequence, Iterable[FrameRecord]]:
+class LossError(OutputError):
+    """Something would have been lost, and must not be."""
+
+    def __init__(self, message: str, account: Account) -> None:
+        """Keep the account.
+
+        Args:
+            message: one line.
+            account: what is lost.
+        """
+        super().__init__(message)
+        self.account = account
+
+
+def _refuse_losses(source: str, target: str, name: str, account: Account, *, is_strict: bool) -> None:
+    """Raise over a conversion that leaves nothing, or over any loss if none is allowed."""
+    if account.lost_objects and not account.written.objects and not account.asked:
+        line = next(line for line in account.losses.values() if line.is_object)
+        raise LossError(f"{source}: nothing on it can be written as {name}: {_said(line)}", account)
+    if is_strict and account.losses:
+        line = next(iter(account.losses.values()))
+        kinds = len(account.losses)
+        more = f", and {kinds - 1} more kinds of loss" if kinds > 1 else ""
+        raise LossError(f"{target}: not written, for --strict forbids losses: {_said(line)}{more}", account)
+
+
+def _said(line: Line) -> str:
+    return f"{line.count} x {line.what}; first: {line.example}"
+
+
+def read_annotations(reading: Reading, *, format: str | None = None) -> tuple[str, list[Annotated]]:
     """The annotations of a file or folder, in any format dff knows.
 
+    Args:
+        reading: the file or folder, and what the user says of it.
+        format: its format, where its name and content do not say.
+
     Returns:
-        The format's name, what is annotated, and its frames in order.
+        The format's name, and every video in it.
 
     Raises:
         DataError: it is missing, or not what it should be.
     """
-    path = Path(source)
-    if not path.exists():
-        raise DataError(f"{source}: no such file or folder")
+    path = reading.path
     with understanding(path):
-        name = format or guess_format(path)
-    match name:
-        case "coco" | "cocovid" | "youtube-vis":
-            return (name, *read_coco(path, given))
-        case "cvat":
-            return (name, *read_cvat(path, given))
-        case "label-studio":
-            return (name, *read_label_studio(path, given))
-        case "mot":
-            return (name, *read_mot(path, given))
-        case "masks":
-            return (name, *read_masks(path, given))
-        case "yolo" | "yolo-results":
-            return (name, *read_yolo(path, given))
-        case _:
-            readable = ", ".join(known for known in FORMATS if known not in ("video", "coco-results"))
-            raise DataError(f"{source}: {name} cannot be read; these can: {readable}")
+        if not path.exists():
+            raise DataError(f"{path}: no such file or folder")
+        name = format or guess_format(reading)
+    known = formats()
+    if name not in known or not known[name].is_read:
+        readable = ", ".join(name for name, form in known.items() if form.is_read)
+        raise DataError(f"{path}: {name} cannot be read; these can: {readable}")
+    with understanding(path):
+        return name, [_guarded(path, item) for item in known[name].reader()(reading)]
 
 
-def guess_format(path: Path) -> str:
-    """The format of what is read, by its suffix and a look inside.
+def _guarded(path: Path, item: Annotated) -> Annotated:
+    """The same, with whatever a broken file causes later on as one line too."""
+
+    def records(found: Iterator[FrameRecord]) -> Iterator[FrameRecord]:
+        with understanding(path):
+            yield from found
+
+    return Annotated(item.sequence, records(iter(item.records)))
+
+
+def one_sequence(reading: Reading, *, format: str | None = None) -> tuple[str, Sequence, Iterator[FrameRecord]]:
+    """The annotations of a file that holds one video.
 
     Raises:
-        DataError: it is none that is known.
+        DataError: it holds several, or is not what it should be.
     """
-    if path.is_dir():
-        if (path / CLASSES_FILE).is_file() and "mask_ids" in read_classes(path)[1]:
-            return "masks"
-        if any((path / kind / f"{kind}.txt").is_file() for kind in ("gt", "det")):
-            return "mot"
-        if (path / LABELS_FOLDER).is_dir() or any(path.glob("*.txt")):
-            return "yolo"
-        raise DataError(f"{path}: expected a folder of masks, YOLO labels or a MOT sequence")
-    suffix = path.suffix.lower()
-    if suffix == ".xml":
-        return "cvat"
-    if suffix == ".txt":
-        return "mot"
-    if suffix == ".json":
-        data = load_json(path)
-        first = data[0] if isinstance(data, list) and data else data
-        if isinstance(first, dict) and ("predictions" in first or "data" in first):
-            return "label-studio"
-        if isinstance(data, list):
-            return "coco-results"
-        if isinstance(data, dict) and data.get("videos"):
-            return "cocovid" if "images" in data else "youtube-vis"
-        return "coco"
-    raise DataError(f"{path}: expected .json, .xml, .txt or a folder, got {suffix!r}")
+    name, videos = read_annotations(reading, format=format)
+    chosen = reading.choose(videos)
+    if len(chosen) != 1:
+        raise DataError(f"{reading.path}: expected one video, found {known_videos(chosen)}")
+    return name, chosen[0].sequence, chosen[0].records
+
+
+def write_report(report: Path, account: Account) -> None:
+    """Write the account as JSON.
+
+    Raises:
+        OutputError: it cannot be written.
+    """
+    text = json.dumps(account.as_json(), indent=2, ensure_ascii=False) + "\n"
+    with atomic_path(report) as part, writing(report):
+        part.write_text(text, encoding="utf-8", errors="replace")

@@ -16,9 +16,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from dffcli.core.types import Detections
 from dffcli.errors import DataError
-from dffcli.formats.record import FrameRecord
+from dffcli.formats.record import Annotation, FrameRecord
 
 VERSION = 1
 MOST_OPERATIONS = 100_000
@@ -218,14 +217,17 @@ def apply(
     operations = tuple(operation for operation in operations if operation.op != "checked")
     counted = tally or Applied()
     for position, record in enumerate(records):
-        if operations and isinstance(record.prediction, Detections):
-            record = replace(record, prediction=_corrected(operations, record.prediction, position, counted))
+        if operations and record.labels is None:
+            record = replace(record, objects=_corrected(operations, record.objects, position, counted))
         yield record
 
 
-def _corrected(operations: tuple[Operation, ...], found: Detections, position: int, tally: Applied) -> Detections:
-    tracks = np.full(len(found), NO_TRACK, np.int64) if found.track_ids is None else found.track_ids.copy()
-    categories = found.category_ids.copy()
+def _corrected(
+    operations: tuple[Operation, ...], found: tuple[Annotation, ...], position: int, tally: Applied
+) -> tuple[Annotation, ...]:
+    tracks = np.array([NO_TRACK if item.track is None else item.track for item in found], np.int64)
+    categories = np.array([item.category_id for item in found], np.int64)
+    scores = np.array([1.0 if item.score is None else item.score for item in found])
     kept = np.ones(len(found), np.bool_)
     merged: set[int] = set()
     for operation in operations:
@@ -247,11 +249,15 @@ def _corrected(operations: tuple[Operation, ...], found: Detections, position: i
     for track in sorted(merged):
         doubles = np.flatnonzero(kept & (tracks == track))
         if len(doubles) > 1:
-            worse = np.delete(doubles, found.scores[doubles].argmax())
+            worse = np.delete(doubles, scores[doubles].argmax())
             kept[worse] = False
             tally.doubled += len(worse)
-    changed = replace(found, category_ids=categories, track_ids=None if found.track_ids is None else tracks)
-    return changed if kept.all() else changed.select(kept)
+    pairs = zip(tracks.tolist(), categories.tolist(), strict=True)
+    changed = (
+        replace(item, track=None if track == NO_TRACK else track, category_id=category)
+        for item, (track, category) in zip(found, pairs, strict=True)
+    )
+    return tuple(item for item, is_kept in zip(changed, kept, strict=True) if is_kept)
 
 
 def _rows(operation: Operation, tracks: NDArray[np.int64], kept: NDArray[np.bool_], position: int) -> NDArray[np.bool_]:

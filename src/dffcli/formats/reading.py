@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import json
-import math
-from collections.abc import Iterable, Iterator
+import stat
+import time
+from collections.abc import Iterator
+from collections.abc import Sequence as Rows
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from fractions import Fraction
@@ -12,18 +14,15 @@ from pathlib import Path
 from typing import Any
 from xml.etree.ElementTree import ParseError
 
-import numpy as np
-from numpy.typing import NDArray
+from defusedxml import DefusedXmlException
 
 from dffcli.categories import Category, bright_color
-from dffcli.core.types import Detections, SourceInfo, Task
+from dffcli.core.types import SourceInfo, Task
 from dffcli.errors import DataError
+from dffcli.formats.account import Account
+from dffcli.formats.numbers import MAX_FRAMES, printable
 from dffcli.formats.record import DEFAULT_RATE, FrameRecord, Sequence
 from dffcli.formats.sink import RunFacts
-from dffcli.video.source import MAX_PIXELS
-
-MAX_FRAMES = 2_000_000  # 18 hours at 30 a second; more is a broken number
-MAX_SIDE = 1e6  # of a coordinate in pixels; more is a broken number
 
 
 @dataclass(frozen=True, slots=True)
@@ -33,21 +32,168 @@ class Given:
     Attributes:
         size: `(height, width)` of the picture.
         rate: frames per second.
+        video: which of several videos is meant, by its name.
+        images: the folder that names of pictures are relative to.
+        names: of the classes, in their order, where labels have them as numbers.
     """
 
     size: tuple[int, int] | None = None
     rate: Fraction | None = None
+    video: str | None = None
+    images: Path | None = None
+    names: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
-class ReadBox:
-    """One object on one frame, as read."""
+class Budget:
+    """How much a reader takes upon itself; more is refused in one line.
 
-    category_id: int
-    box: tuple[float, float, float, float]
-    score: float = 1.0
-    track: int | None = None
-    mask: NDArray[np.bool_] | None = None
+    Attributes:
+        text_bytes: size of one text, JSON or XML file.
+        frames: frames of a video.
+        objects: objects on all frames, those between the frames a file names included.
+        files: files in a folder.
+        seconds: time for reading before the first frame.
+    """
+
+    text_bytes: int = 512 << 20
+    frames: int = MAX_FRAMES
+    objects: int = 5_000_000
+    files: int = 1_000_000
+    seconds: float = 300.0
+
+    def times(self, factor: float) -> Budget:
+        """The same with every limit raised."""
+        return Budget(
+            int(self.text_bytes * factor),
+            int(self.frames * factor),
+            int(self.objects * factor),
+            int(self.files * factor),
+            self.seconds * factor,
+        )
+
+
+@dataclass(frozen=True, slots=True)
+class Annotated:
+    """The annotations of one video, or of one folder of stills.
+
+    Attributes:
+        sequence: what is annotated.
+        records: its frames in order; gone over once.
+    """
+
+    sequence: Sequence
+    records: Iterator[FrameRecord]
+
+
+class Reading:
+    """One file or folder that is being read."""
+
+    def __init__(
+        self, path: Path, given: Given | None = None, *, account: Account | None = None, budget: Budget | None = None
+    ) -> None:
+        """Begin.
+
+        Args:
+            path: the file or folder.
+            given: what the user says of it.
+            account: where losses are noted.
+            budget: how much is read at most.
+        """
+        self.path = path
+        self.given = given or Given()
+        self.account = account or Account()
+        self.budget = budget or Budget()
+        self._json: Any = None
+        self._until = time.monotonic() + self.budget.seconds
+
+    def check_time(self) -> None:
+        """Give up after the budget's time.
+
+        Raises:
+            DataError: it is over.
+        """
+        if time.monotonic() > self._until:
+            raise DataError(f"{self.path}: not understood within {self.budget.seconds:g} seconds (see --budget)")
+
+    def check(self, what: str, count: int, most: int) -> None:
+        """Refuse more than the budget allows.
+
+        Raises:
+            DataError: it is more.
+        """
+        if count > most:
+            raise DataError(f"{self.path}: expected at most {most:,} {what}, found {count:,} (see --budget)")
+
+    def check_file(self, path: Path | None = None) -> Path:
+        """Make sure that a file is one, and not too long; a device or a pipe would never end.
+
+        Raises:
+            DataError: it is not.
+            OSError: it is not there.
+        """
+        path = path or self.path
+        status = path.stat()
+        if not stat.S_ISREG(status.st_mode):
+            raise DataError(f"{path}: expected a file, found something else (a device, a pipe or a folder)")
+        if status.st_size > self.budget.text_bytes:
+            most = self.budget.text_bytes >> 20
+            raise DataError(f"{path}: expected at most {most} MB of text, found {status.st_size >> 20} (see --budget)")
+        return path
+
+    def text(self, path: Path | None = None) -> str:
+        """The content of a text file.
+
+        Raises:
+            DataError: it is no file, or too long.
+            UnicodeError: it is not text.
+        """
+        return self.check_file(path).read_text(encoding="utf-8-sig")
+
+    def json(self) -> Any:
+        """The content of the JSON file, read once.
+
+        Raises:
+            DataError: it is not JSON.
+        """
+        if self._json is None:
+            try:
+                self._json = json.loads(self.text())
+            except (ValueError, RecursionError) as error:
+                raise DataError(f"{self.path}: not a JSON file ({' '.join(str(error).split())[:200]})") from error
+        return self._json
+
+    def choose(self, found: Rows[Annotated]) -> list[Annotated]:
+        """The videos that are wanted, in the order of the file.
+
+        Raises:
+            DataError: there is none of that name.
+        """
+        if self.given.video is None:
+            return list(found)
+        wanted = self.given.video
+        named = [item for item in found if wanted in (item.sequence.info.name, Path(item.sequence.info.name).stem)]
+        if not named:
+            raise DataError(f"{self.path}: expected a video named {wanted!r} among {known_videos(found)}")
+        return named
+
+
+def known_videos(found: Rows[Annotated]) -> str:
+    """The names of videos, for people."""
+    names = [repr(item.sequence.info.name) for item in found]
+    return ", ".join(names[:5]) + (f" and {len(names) - 5} more" if len(names) > 5 else "")
+
+
+def inside(folder: Path, file: str) -> Path:
+    """A file named in a table, which must not lead out of the folder.
+
+    Raises:
+        DataError: it does.
+    """
+    place = (folder / file).resolve()
+    if not place.is_relative_to(folder.resolve()):
+        raise DataError(f"{folder}: its table names {printable(file)!r}, which lies elsewhere")
+    return place
 
 
 @dataclass(slots=True)
@@ -58,6 +204,7 @@ class Labels:
 
     def id_of(self, name: str) -> int:
         """The id of a class."""
+        name = printable(name) or "object"
         return self.ids.setdefault(name, len(self.ids) + 1)
 
     def categories(self) -> tuple[Category, ...]:
@@ -79,77 +226,16 @@ def understanding(path: Path) -> Iterator[None]:
     except OSError as error:
         raise DataError(f"{path}: cannot be read: {(error.strerror or str(error)).lower()}") from error
     except KeyError as error:
-        raise DataError(f"{path}: expected an entry {error} that is not there") from error
+        raise DataError(f"{path}: expected an entry {str(error)[:80]} that is not there") from error
     except RecursionError as error:
         raise DataError(f"{path}: nested too deep to be annotations") from error
+    except MemoryError as error:
+        raise DataError(f"{path}: takes more memory to read than there is") from error
+    except DefusedXmlException as error:
+        raise DataError(f"{path}: expected XML without a document type or entities") from error
     except (ValueError, TypeError, LookupError, AttributeError, ArithmeticError, ParseError) as error:
-        said = " ".join(str(error).split())[:200]
+        said = printable(str(error))[:200]
         raise DataError(f"{path}: not what was expected of this format ({said})") from error
-
-
-def load_json(path: Path) -> Any:
-    """The content of a JSON file.
-
-    Raises:
-        DataError: it is not JSON.
-    """
-    try:
-        with path.open(encoding="utf-8") as file:
-            return json.load(file)
-    except (ValueError, RecursionError) as error:
-        raise DataError(f"{path}: not a JSON file ({' '.join(str(error).split())[:200]})") from error
-
-
-def whole(value: Any, *, what: str, least: int = 0, most: int = MAX_FRAMES) -> int:
-    """An integer within bounds.
-
-    Raises:
-        ValueError: it is none.
-    """
-    number = int(value)
-    if isinstance(value, float) and value != number:
-        raise ValueError(f"{what}: expected a whole number, got {value}")
-    if not least <= number <= most:
-        raise ValueError(f"{what}: expected {least} to {most}, got {number}")
-    return number
-
-
-def real(value: Any, *, what: str, most: float = MAX_SIDE) -> float:
-    """A finite number.
-
-    Raises:
-        ValueError: it is none.
-    """
-    number = float(value)
-    if not math.isfinite(number) or abs(number) > most:
-        raise ValueError(f"{what}: expected a number up to {most:g}, got {value}")
-    return number
-
-
-def picture_size(height: Any, width: Any) -> tuple[int, int]:
-    """`(height, width)`, checked.
-
-    Raises:
-        ValueError: no picture has it.
-    """
-    size = whole(height, what="height", least=1), whole(width, what="width", least=1)
-    if size[0] * size[1] > MAX_PIXELS:
-        raise ValueError(f"expected at most {MAX_PIXELS} pixels, got {size[1]} x {size[0]}")
-    return size
-
-
-def detections(objects: Iterable[ReadBox]) -> Detections:
-    """Objects of one frame as columns, in the order given."""
-    rows = list(objects)
-    has_masks = bool(rows) and all(row.mask is not None for row in rows)
-    has_tracks = bool(rows) and all(row.track is not None for row in rows)
-    return Detections(
-        np.array([row.box for row in rows], np.float32).reshape(-1, 4),
-        np.array([row.score for row in rows], np.float32),
-        np.array([row.category_id for row in rows], np.int64),
-        np.stack([row.mask for row in rows if row.mask is not None]) if has_masks else None,
-        np.array([row.track for row in rows], np.int64) if has_tracks else None,
-    )
 
 
 def sequence_read(
@@ -160,6 +246,10 @@ def sequence_read(
     *,
     rate: Fraction | None,
     run: RunFacts | None = None,
+    attributes: tuple[str, ...] = (),
+    frame_names: tuple[str, ...] = (),
+    is_video: bool = True,
+    is_size_known: bool = True,
 ) -> Sequence:
     """The sequence a file describes.
 
@@ -170,6 +260,10 @@ def sequence_read(
         categories: what can be named.
         rate: frames per second, where known.
         run: where the annotations come from, where the file says so.
+        attributes: names of the attributes that objects may bear.
+        frame_names: names of all stills, where they are known.
+        is_video: its frames follow on one another.
+        is_size_known: the size is said somewhere, and not only taken from how far the boxes reach.
 
     Raises:
         ValueError: two categories have one id, or an id no label map can hold.
@@ -181,8 +275,9 @@ def sequence_read(
         raise ValueError(f"expected ids from 0 to 254 for a label map, got {min(ids)} to {max(ids)}")
     if rate is not None and not 0 < rate <= 100_000:
         raise ValueError(f"expected a rate above 0, got {rate}")
+    name = printable(name) or "video"
     info = SourceInfo(name=name, size=size, time_base=1 / (rate or DEFAULT_RATE), average_rate=rate)
-    return Sequence(info, task, categories, run)
+    return Sequence(info, task, categories, run, attributes, frame_names, is_video, is_size_known)
 
 
 def run_facts_of(info: Any) -> RunFacts | None:
@@ -191,13 +286,13 @@ def run_facts_of(info: Any) -> RunFacts | None:
         return None
     settings = info.get("settings")
     return RunFacts(
-        str(info["model"]),
-        str(info.get("weights", "unknown")),
+        printable(str(info["model"])),
+        printable(str(info.get("weights", "unknown"))),
         bool(info.get("random_weights", False)),
         settings if isinstance(settings, dict) else {},
     )
 
 
-def empty_record(index: int, sequence: Sequence) -> FrameRecord:
-    """A frame on which there is nothing."""
-    return FrameRecord(index, sequence.info.size, index / sequence.rate, detections(()))
+def is_ours(info: Any) -> bool:
+    """Whether dff wrote the file, in a run or by converting."""
+    return isinstance(info, dict) and info.get("tool") == "dff"

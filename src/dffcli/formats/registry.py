@@ -1,20 +1,29 @@
-"""Which format an output's name asks for, and the sink that writes it."""
+"""Every format, a line each, and which of them an output's name asks for."""
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field, replace
+from functools import cache
+from importlib import import_module
+from importlib.metadata import entry_points
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
-from dffcli.core.task import Task
 from dffcli.errors import OutputError
+from dffcli.formats.holds import Holds
 
 if TYPE_CHECKING:
-    from dffcli.formats.files import FileSink, FolderSink
+    from dffcli.core.task import Task
+    from dffcli.formats.account import Account
+    from dffcli.formats.files import RecordSink
+    from dffcli.formats.reading import Annotated, Reading
     from dffcli.formats.record import Sequence
     from dffcli.formats.sink import OutputOptions
 
 VIDEO_SUFFIXES = (".mp4", ".m4v", ".mov", ".mkv", ".webm")
+ENTRY_POINTS = "dffcli.formats"
+"""Other packages add formats under this name: an entry point whose name is the format's and whose object a `Format`."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -23,48 +32,105 @@ class Format:
 
     Attributes:
         summary: what it is, in a few words.
+        holds: what can be said in it.
+        home: the module with its `read(Reading)` and `write(Target)`, by its full name or by that within this package;
+            empty for videos.
         suffixes: how its files end; empty for a folder.
-        is_folder_allowed: it can be a folder.
-        tasks: what it can hold.
-        needs_masks: of detections it holds instance masks alone.
-        needs_tracks: it tells one track after the other.
+        marks: what may stand before the suffix to say that it is this format (`.cocovid` in boxes.cocovid.json).
+        is_folder: it can be a folder.
+        is_read, is_written: it can be.
     """
 
     summary: str
+    holds: Holds = field(default_factory=Holds)
+    home: str = ""
     suffixes: tuple[str, ...] = (".json",)
-    is_folder_allowed: bool = False
-    tasks: tuple[Task, ...] = (Task.DETECT,)
-    needs_masks: bool = False
-    needs_tracks: bool = False
+    marks: tuple[str, ...] = ()
+    is_folder: bool = False
+    is_read: bool = True
+    is_written: bool = True
+
+    def reader(self) -> Callable[[Reading], list[Annotated]]:
+        """What reads it."""
+        found: Callable[[Reading], list[Annotated]] = self._part("read")
+        return found
+
+    def writer(self) -> Callable[..., RecordSink]:
+        """What writes it."""
+        found: Callable[..., RecordSink] = self._part("write")
+        return found
+
+    def _part(self, name: str) -> Any:
+        return getattr(import_module(self.home if "." in self.home else f"dffcli.formats.{self.home}"), name)
 
 
-_BOTH = (Task.DETECT, Task.SEGMENT)
+_COCO = Holds(
+    maps=True, polygons=True, parts=True, masks=True, tracks=True, scores=True, crowds=True, ignored=True,
+    occluded=True, attributes=True, times=True, key_frames=True, names=True, sizes=True, class_ids=True,
+)  # fmt: skip
+_RESULTS = Holds(maps=True, masks=True, tracks=True, scores=True, class_ids=True)
+_CVAT = Holds(
+    maps=True, rotation=True, polygons=True, masks=True, tracks=True, scores=True, by_track=True, occluded=True,
+    attributes=True,
+)  # fmt: skip
+_MASKS = Holds(
+    maps=True, boxes=False, masks=True, tracks=True, scores=True, times=True, key_frames=True, names=True, sizes=True,
+    class_ids=True,
+)  # fmt: skip
+_VIS = Holds(
+    boxes=False, masks=True, tracks=True, untracked=False, scores="track", by_track=True, names=True, class_ids=True
+)
+_MOT = Holds(tracks=True, scores=True, ignored=True, attributes=("visibility",), class_ids=True)
+_YOLO = Holds(
+    polygons=True, outside=False, shares=True, times=True, key_frames=True, names=True, sizes=True, class_ids=True
+)
+_RESULTS_TEXT = replace(_YOLO, tracks=True, scores=True)
+_STUDIO = Holds(shares=True, rotation=True, tracks=True, scores="track", by_track=True)
+_VOC = Holds(tracks=True, names=True, sizes=True)
 
-FORMATS = {
-    "video": Format("the video with its annotation drawn in", VIDEO_SUFFIXES, tasks=_BOTH),
-    "masks": Format("a folder of PNG masks, one a frame", (), is_folder_allowed=True, tasks=_BOTH, needs_masks=True),
-    "coco": Format("COCO annotation file", tasks=_BOTH),
-    "coco-results": Format("COCO list of results", tasks=_BOTH),
-    "cocovid": Format("CocoVID: COCO with videos and tracks", tasks=_BOTH),
-    "youtube-vis": Format("YouTube-VIS instance masks", needs_masks=True, needs_tracks=True),
-    "label-studio": Format("Label Studio video regions"),
-    "cvat": Format("CVAT for video 1.1", (".xml",), tasks=_BOTH),
-    "mot": Format("MOTChallenge text", (".txt",), is_folder_allowed=True),
-    "yolo": Format("YOLO text, to train on", (), is_folder_allowed=True),
-    "yolo-results": Format("YOLO text with confidence and track", (), is_folder_allowed=True),
+BUILT_IN: Mapping[str, Format] = {
+    "video": Format("the video with its annotation drawn in", Holds(maps=True), "", VIDEO_SUFFIXES, is_read=False),
+    "masks": Format("PNG masks, one a frame", _MASKS, "masks", (), is_folder=True),
+    "coco": Format("COCO annotation file", _COCO, "coco"),
+    "coco-results": Format("COCO list of results", _RESULTS, "coco", marks=(".results",), is_read=False),
+    "cocovid": Format("CocoVID: COCO with videos and tracks", _COCO, "coco", marks=(".cocovid",)),
+    "youtube-vis": Format("YouTube-VIS instance masks", _VIS, "youtube_vis", marks=(".youtube-vis", ".ytvis")),
+    "label-studio": Format("Label Studio", _STUDIO, "label_studio", marks=(".label-studio", ".labelstudio")),
+    "cvat": Format("CVAT for video 1.1", _CVAT, "cvat", (".xml",)),
+    "mot": Format("MOTChallenge text", _MOT, "mot", (".txt",), is_folder=True),
+    "yolo": Format("YOLO text, to train on", _YOLO, "yolo", (), is_folder=True),
+    "yolo-results": Format("YOLO text with confidence and track", _RESULTS_TEXT, "yolo", (), is_folder=True),
+    "imagenet": Format("ImageNet VID and DET", _VOC, "imagenet", (), is_folder=True, is_written=False),
 }
-"""Every format by the name `--format` takes."""
+"""The formats that come with dff, by the name `--format` takes; a line each."""
 
-_BY_SUFFIX = {".json": "coco", ".xml": "cvat", ".txt": "mot"} | dict.fromkeys(VIDEO_SUFFIXES, "video")
-_BY_DOUBLE_SUFFIX = {
-    ".results": "coco-results",
-    ".cocovid": "cocovid",
-    ".youtube-vis": "youtube-vis",
-    ".ytvis": "youtube-vis",
-    ".label-studio": "label-studio",
-    ".labelstudio": "label-studio",
-}
-"""What stands before `.json` in a name like boxes.cocovid.json."""
+
+@cache
+def formats() -> Mapping[str, Format]:
+    """Every format by its name: dff's own, then those of other installed packages.
+
+    Raises:
+        OutputError: another package's entry is no format.
+    """
+    found = dict(BUILT_IN)
+    for entry in entry_points(group=ENTRY_POINTS):
+        loaded = entry.load()
+        if not isinstance(loaded, Format):
+            raise OutputError(f"format {entry.name!r}: expected a dffcli Format, found a {type(loaded).__name__}")
+        found.setdefault(entry.name, loaded)
+    return found
+
+
+FORMATS = BUILT_IN
+
+
+def by_suffix() -> dict[str, str]:
+    """The format of each suffix; of several formats the first without a mark."""
+    found: dict[str, str] = {}
+    for name, form in formats().items():
+        for suffix in form.suffixes if not form.marks else ():
+            found.setdefault(suffix, name)
+    return found
 
 
 def output_format(path: str, *, format: str | None = None) -> str:
@@ -80,19 +146,24 @@ def output_format(path: str, *, format: str | None = None) -> str:
     place = Path(path)
     suffix = place.suffix.lower()
     is_folder = path.endswith("/") or place.is_dir() or not suffix
+    known = formats()
     if format is None:
-        found = "masks" if is_folder else _BY_SUFFIX.get(suffix)
-        if suffix == ".json" and not is_folder:
-            found = _BY_DOUBLE_SUFFIX.get(Path(place.stem).suffix.lower(), found)
-        if found is None:
-            raise OutputError(f"{path}: expected {' '.join(_BY_SUFFIX)} or a folder, got {suffix!r}")
+        if is_folder:
+            return "masks"
+        mark = Path(place.stem).suffix.lower()
+        marked = (name for name, form in known.items() if suffix in form.suffixes and mark in form.marks)
+        found = next(marked, None) or by_suffix().get(suffix)
+        if found is None or not known[found].is_written:
+            raise OutputError(f"{path}: expected {' '.join(by_suffix())} or a folder, got {suffix!r}")
         return found
-    if format not in FORMATS:
-        raise OutputError(f"format {format!r}: expected one of {', '.join(FORMATS)}")
-    if is_folder and not FORMATS[format].is_folder_allowed:
-        raise OutputError(f"{path}: expected a name ending in {' or '.join(FORMATS[format].suffixes)} for {format}")
-    if not is_folder and suffix not in FORMATS[format].suffixes:
-        wanted = " or ".join((*FORMATS[format].suffixes, *(["a folder"] if FORMATS[format].is_folder_allowed else [])))
+    written = [name for name, form in known.items() if form.is_written]
+    if format not in written:
+        raise OutputError(f"format {format!r}: expected one of {', '.join(written)}")
+    form = known[format]
+    if is_folder and not form.is_folder:
+        raise OutputError(f"{path}: expected a name ending in {' or '.join(form.suffixes)} for {format}")
+    if not is_folder and suffix not in form.suffixes:
+        wanted = " or ".join((*form.suffixes, *(["a folder"] if form.is_folder else [])))
         raise OutputError(f"{path}: expected {wanted} for {format}, got {suffix!r}")
     return format
 
@@ -104,7 +175,7 @@ def is_video(path: str) -> bool:
 
 def is_folder(path: str, name: str) -> bool:
     """Whether an output of that name and format is a folder, else a file."""
-    return path.endswith("/") or Path(path).suffix.lower() not in FORMATS[name].suffixes
+    return path.endswith("/") or Path(path).suffix.lower() not in formats()[name].suffixes
 
 
 def output_formats(paths: tuple[str, ...], *, format: str | None = None) -> list[str]:
@@ -125,20 +196,22 @@ def check_fit(path: str, name: str, *, task: Task, has_masks: bool, model: str) 
     Raises:
         OutputError: it cannot.
     """
-    form = FORMATS[name]
-    if task not in form.tasks:
+    form = formats()[name]
+    if task == "segment" and not form.holds.maps:
         raise OutputError(
             f"{path}: {name} holds boxes, and {model} gives a category for every pixel; "
             "write .json, .xml, a folder of masks or a video"
         )
-    if task is Task.DETECT and form.needs_masks and not has_masks:
+    if task == "detect" and not form.holds.boxes and not has_masks:
         raise OutputError(
             f"{path}: {form.summary}: takes masks, and {model} gives boxes alone; "
             "write .json, .xml, .txt or .mp4, use --model maskrcnn_resnet50_fpn_v2, or run dff segment"
         )
 
 
-def open_record_sink(path: str, name: str, sequence: Sequence, *, options: OutputOptions) -> FileSink | FolderSink:
+def open_record_sink(
+    path: str, name: str, sequence: Sequence, *, options: OutputOptions, account: Account | None = None
+) -> RecordSink:
     """The sink of a format that needs no pictures.
 
     Args:
@@ -146,40 +219,22 @@ def open_record_sink(path: str, name: str, sequence: Sequence, *, options: Outpu
         name: of the format, any but `video`.
         sequence: what is annotated.
         options: how it is written.
+        account: where losses are noted, of a conversion; None for the answers of a model.
 
     Raises:
         OutputError: the classes have no ids of the kind asked for.
     """
-    from dffcli.formats.coco import CocoWriter
-    from dffcli.formats.cvat import CvatWriter
-    from dffcli.formats.files import FileSink, FolderSink
-    from dffcli.formats.label_studio import LabelStudioWriter
-    from dffcli.formats.masks import InstanceMaskWriter, LabelMaskWriter
-    from dffcli.formats.mot import MotFolderWriter, MotTextWriter
-    from dffcli.formats.yolo import YoloWriter
-    from dffcli.formats.youtube_vis import YouTubeVisWriter
+    from dffcli.formats.account import Account
+    from dffcli.formats.fit import Fitter
+    from dffcli.formats.target import Target
 
-    is_file = not is_folder(path, name)
-    match name:
-        case "masks" if sequence.task is Task.SEGMENT:
-            return FolderSink(path, LabelMaskWriter(sequence, mask_ids=options.mask_ids))
-        case "masks":
-            return FolderSink(path, InstanceMaskWriter(sequence))
-        case "mot" if is_file:
-            return FileSink(path, MotTextWriter())
-        case "mot":
-            return FolderSink(path, MotFolderWriter(sequence))
-        case "yolo" | "yolo-results":
-            return FolderSink(path, YoloWriter(sequence, with_scores=name == "yolo-results"))
-        case "cvat":
-            return FileSink(path, CvatWriter(sequence))
-        case "label-studio":
-            return FileSink(path, LabelStudioWriter(sequence))
-        case "youtube-vis":
-            return FileSink(path, YouTubeVisWriter(sequence))
-        case "cocovid":
-            return FileSink(path, CocoWriter(sequence, form="video"))
-        case "coco-results":
-            return FileSink(path, CocoWriter(sequence, form="results"))
-        case _:
-            return FileSink(path, CocoWriter(sequence, form="image"))
+    form = formats()[name]
+    fitter = Fitter(
+        form.holds,
+        sequence,
+        name=name,
+        account=Account() if account is None else account,
+        first_category_id=options.first_category_id,
+        is_run=account is None,
+    )
+    return form.writer()(Target(path, name, not is_folder(path, name), fitter.sequence, options, fitter))

@@ -18,13 +18,14 @@ Audio = Literal["copy", "aac", "opus", "none"]
 
 
 LOOK = "Output"
+MAX_CATEGORY = 1_000_000
 
 
 def formats_help(_task: str | None) -> str:
     """The formats that a file's name does not say by itself."""
-    from dffcli.formats.registry import FORMATS
+    from dffcli.formats.registry import formats
 
-    listed = ", ".join(name for name in FORMATS if name != "video")
+    listed = ", ".join(name for name, form in formats().items() if form.is_written and name != "video")
     return f"Format of what is not a video, where its name does not say: {listed}."
 
 
@@ -58,6 +59,8 @@ class OutputOptions:
         mask_ids: what the pixels of label masks are: class ids in the classes' colours, class ids in the VOC colour
             map, Cityscapes' label ids, or bare class ids.
         palette: the classes' colours: the model's own, or those of a data set (a name of `PALETTES`).
+        keyframe_tolerance: pixels that a box drawn between two key frames of CVAT's or Label Studio's may be off.
+        first_category_id: number the classes anew from here on; None for the model's own numbers.
     """
 
     format: str | None = option(None, help=formats_help, metavar="NAME", panel=LOOK)
@@ -91,6 +94,16 @@ class OutputOptions:
         help="Sound of the video. copy: as it is, where the file can hold it. aac, opus: encoded anew.",
         panel=LOOK,
         choices=get_args(Audio),
+    )
+    keyframe_tolerance: float = option(
+        2.0,
+        help="CVAT and Label Studio draw the boxes between their key frames: how far these may be off.",
+        metavar="PIXELS",
+        panel=LOOK,
+        low=0,
+    )
+    first_category_id: int | None = option(
+        None, help="Number the classes anew, from N on.", metavar="N", panel=LOOK, low=0, high=MAX_CATEGORY
     )
     overwrite: bool = option(False, help="Replace outputs that exist.", panel=LOOK, shapes_result=False)
 

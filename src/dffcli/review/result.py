@@ -8,9 +8,9 @@ from pathlib import Path
 from typing import Any
 
 from dffcli.errors import DataError
-from dffcli.formats.convert import read_annotations
+from dffcli.formats.convert import one_sequence
 from dffcli.formats.corrections import Corrections, digest_of, read_corrections
-from dffcli.formats.reading import Given
+from dffcli.formats.reading import Reading
 from dffcli.review.columns import Columns, gather, pack
 from dffcli.review.findings import findings
 
@@ -80,7 +80,7 @@ def open_result(path: Path, *, video: Path | None = None, corrections: Path | No
         DataError: the result cannot be read, or the corrections are another result's.
         VideoOpenError: the video cannot be read.
     """
-    _, sequence, records = read_annotations(str(path), given=Given())
+    _, sequence, records = one_sequence(Reading(path))
     columns = gather(sequence, records)
     if not len(columns):
         raise DataError(f"{path}: expected frames to look at, found none")

@@ -1,6 +1,5 @@
-"""COCO in three dresses: the annotation file, its video form CocoVID, and the plain list of results.
+"""Write COCO annotation files, CocoVID and lists of results.
 
-Frame numbers: `frame_id` counts from 0, image ids are one more. Boxes are `x, y, width, height`, corner pixel (0, 0).
 Everything is written as it comes; only one entry per track is kept until the end.
 """
 
@@ -9,18 +8,24 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import IO, Any, Literal
 
-from dffcli import __version__
-from dffcli.core.types import Detections
+from dffcli.formats.facts import file_info
+from dffcli.formats.files import RecordSink, file_sink
 from dffcli.formats.json_stream import JsonArray, compact_json, copy_spool
-from dffcli.formats.record import FrameRecord, Sequence
-from dffcli.formats.rle import encode_label_map, encode_mask, rle_area, rle_box
+from dffcli.formats.record import Annotation, FrameRecord, Sequence
+from dffcli.formats.rle import encode_label_map, rle_area, rle_box
+from dffcli.formats.target import Target
 
 VIDEO_ID = 1
-RANDOM_WARNING = "RANDOM WEIGHTS: for timing only, these annotations mean nothing"
+
+
+def write(target: Target) -> RecordSink:
+    """The sink of one of the forms, by the name of the format."""
+    forms: dict[str, Literal["image", "video", "results"]] = {"cocovid": "video", "coco-results": "results"}
+    return file_sink(target, CocoWriter(target.sequence, form=forms.get(target.format, "image")))
 
 
 class CocoWriter:
-    """Writes one of the forms; an `outputs.sink.TextWriter`."""
+    """Writes one of the forms; a `formats.files.TextWriter`."""
 
     def __init__(self, sequence: Sequence, *, form: Literal["image", "video", "results"]) -> None:
         """Describe what is to be written.
@@ -50,6 +55,7 @@ class CocoWriter:
             self._images.append(self._image(record))
         for annotation in _annotations_of(record, self._sequence):
             if self._form == "results":
+                annotation.setdefault("score", 1.0)
                 result = {key: annotation[key] for key in _RESULT_KEYS if key in annotation}
                 self._annotations.append({"image_id": record.index + 1, **result})
             else:
@@ -70,6 +76,8 @@ class CocoWriter:
             "key_reason": record.key_reason,
             "key_frame_ids": list(record.key_indices),
         }
+        if not record.is_labelled:
+            image["is_vid_train_frame"] = False
         if self._form == "video":
             image |= {"video_id": VIDEO_ID, "frame_index": record.index}
         return image
@@ -78,13 +86,18 @@ class CocoWriter:
         number = self._next_id
         self._next_id += 1
         polygons: list[float] = []  # none; readers miss the entry where it is left out
-        whole = {"id": number, "image_id": record.index + 1, "segmentation": polygons, **annotation, "iscrowd": 0}
+        head = {"id": number, "image_id": record.index + 1, "segmentation": polygons}
+        more = annotation.pop("attributes", None)
+        whole = head | annotation | {"iscrowd": annotation.get("iscrowd", 0)}
+        if more is not None:
+            whole["attributes"] = more
         track = annotation.get("track_id")
         if track is not None:
-            whole["attributes"] = {"track_id": track, "keyframe": True, "occluded": False}
             self._tracks.setdefault(track, annotation["category_id"])
         if self._form == "video":
-            whole |= {"video_id": VIDEO_ID, "instance_id": number if track is None else track}
+            whole["video_id"] = VIDEO_ID
+            if track is not None:
+                whole["instance_id"] = track
         return whole
 
     def finish(self) -> None:
@@ -125,30 +138,6 @@ class CocoWriter:
 _RESULT_KEYS = ("category_id", "bbox", "score", "segmentation", "track_id")
 
 
-def file_info(sequence: Sequence) -> dict[str, Any]:
-    """The block that tells where a file's annotations come from."""
-    run = sequence.run
-    info: dict[str, Any] = {
-        "description": f"{sequence.task} annotations of {sequence.info.name}",
-        "version": __version__,
-        "tool": "dff",
-        "task": str(sequence.task),
-        "video": sequence.info.name,
-    }
-    if sequence.info.average_rate is not None:
-        info["frame_rate"] = str(sequence.info.average_rate)
-    if run is None:
-        return info
-    if run.is_random:
-        info["warning"] = RANDOM_WARNING
-    return info | {
-        "model": run.model,
-        "weights": run.weights,
-        "random_weights": run.is_random,
-        "settings": dict(run.settings),
-    }
-
-
 def coco_categories(sequence: Sequence) -> list[dict[str, Any]]:
     """The list of categories as COCO has it, with colours."""
     return [
@@ -159,25 +148,45 @@ def coco_categories(sequence: Sequence) -> list[dict[str, Any]]:
 
 def _annotations_of(record: FrameRecord, sequence: Sequence) -> Iterator[dict[str, Any]]:
     """What all three forms say of each object, or of each category of a label map."""
-    prediction = record.prediction
-    if not isinstance(prediction, Detections):
+    if record.labels is not None:
         known = sequence.names
-        for value, rle in encode_label_map(prediction.category_ids).items():
+        for value, rle in encode_label_map(record.labels).items():
             if value in known:
                 yield {"category_id": value, "bbox": rle_box(rle), "area": rle_area(rle), "segmentation": rle}
         return
-    for row in range(len(prediction)):
-        x1, y1, x2, y2 = (float(side) for side in prediction.boxes[row])
-        width, height = round(x2 - x1, 2), round(y2 - y1, 2)
-        annotation: dict[str, Any] = {
-            "category_id": int(prediction.category_ids[row]),
-            "bbox": [round(x1, 2), round(y1, 2), width, height],
-            "area": round(width * height, 2),
-            "score": round(float(prediction.scores[row]), 4),
-        }
-        if prediction.masks is not None:
-            rle = encode_mask(prediction.masks[row])
-            annotation |= {"segmentation": rle, "area": rle_area(rle)}
-        if prediction.track_ids is not None:
-            annotation["track_id"] = int(prediction.track_ids[row])
-        yield annotation
+    for item in record.objects:
+        yield _annotation(item)
+
+
+def _annotation(item: Annotation) -> dict[str, Any]:
+    x1, y1, x2, y2 = item.box
+    width, height = round(x2 - x1, 2), round(y2 - y1, 2)
+    found: dict[str, Any] = {
+        "category_id": item.category_id,
+        "bbox": [round(x1, 2), round(y1, 2), width, height],
+        "area": round(width * height, 2),
+    }
+    if item.score is not None:
+        found["score"] = round(item.score, 4)
+    if item.mask is not None:
+        found |= {"segmentation": item.mask.rle, "area": item.mask.area}
+    elif item.polygons:
+        polygons = [[round(value, 2) for value in polygon] for polygon in item.polygons]
+        found |= {"segmentation": polygons, "area": round(sum(map(polygon_area, item.polygons)), 2)}
+    if item.is_crowd:
+        found["iscrowd"] = 1
+    if item.is_ignored:
+        found["ignore"] = 1
+    if item.track is not None:
+        found["track_id"] = item.track
+    if item.track is not None or item.is_occluded or item.attributes:
+        more = {} if item.track is None else {"track_id": item.track, "keyframe": True}
+        found["attributes"] = {**item.attributes, **more, "occluded": item.is_occluded}
+    return found
+
+
+def polygon_area(polygon: tuple[float, ...]) -> float:
+    """The area inside a polygon."""
+    xs, ys = polygon[0::2], polygon[1::2]
+    turned = zip(xs, ys, (*xs[1:], xs[0]), (*ys[1:], ys[0]), strict=True)
+    return abs(sum(x * next_y - next_x * y for x, y, next_x, next_y in turned)) / 2

@@ -1,8 +1,4 @@
-"""MOTChallenge text: one line a box.
-
-Tracked boxes: `frame,id,x,y,width,height,confidence,class,visibility`. Untracked ones, as in a detection file:
-`frame,-1,x,y,width,height,confidence,-1,-1,-1`. Frames and pixels count from 1, classes are category ids.
-"""
+"""Write MOTChallenge text files and sequence folders."""
 
 from __future__ import annotations
 
@@ -10,18 +6,22 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import IO
 
-from dffcli.core.types import Detections
-from dffcli.errors import OutputError
+from dffcli.formats.files import RecordSink, file_sink, folder_sink
+from dffcli.formats.mot.layout import LABELS_FILE, SEQUENCE_FILE, UNUSED
 from dffcli.formats.record import FrameRecord, Sequence
 from dffcli.formats.tables import write_classes
+from dffcli.formats.target import Target
 
-SEQUENCE_FILE = "seqinfo.ini"
-LABELS_FILE = "labels.txt"
-UNUSED = "unused"
+
+def write(target: Target) -> RecordSink:
+    """The sink of a text file or a sequence folder."""
+    if target.is_file:
+        return file_sink(target, MotTextWriter())
+    return folder_sink(target, MotFolderWriter(target.sequence))
 
 
 class MotTextWriter:
-    """The boxes as one text file; an `outputs.files.TextWriter`."""
+    """The boxes as one text file; a `formats.files.TextWriter`."""
 
     def begin(self, file: IO[bytes], spool: IO[bytes]) -> None:
         """Keep the file; the format has no head."""
@@ -36,7 +36,7 @@ class MotTextWriter:
 
 
 class MotFolderWriter:
-    """A sequence folder: seqinfo.ini, and gt/gt.txt or det/det.txt; an `outputs.files.FolderWriter`."""
+    """A sequence folder: seqinfo.ini, and gt/gt.txt or det/det.txt; a `formats.files.FolderWriter`."""
 
     def __init__(self, sequence: Sequence) -> None:
         """Describe what is to be written.
@@ -47,7 +47,7 @@ class MotFolderWriter:
         self._sequence = sequence
         self._last = 0
         self._file: IO[bytes] | None = None
-        self._is_tracked: bool | None = None
+        self._is_tracked = False
 
     def begin(self, folder: Path) -> None:
         """Begin the text; its place in the folder is known only once there is a box."""
@@ -56,9 +56,7 @@ class MotFolderWriter:
 
     def write(self, record: FrameRecord) -> None:
         """Write one frame."""
-        found = record.prediction
-        if isinstance(found, Detections) and len(found) and self._is_tracked is None:
-            self._is_tracked = found.track_ids is not None
+        self._is_tracked |= any(item.track is not None for item in record.objects)
         if self._file is not None:
             self._file.writelines(line.encode("ascii") for line in mot_lines(record))
         self._last = record.index + 1
@@ -82,21 +80,14 @@ class MotFolderWriter:
 
 
 def mot_lines(record: FrameRecord) -> Iterator[str]:
-    """One line a box of a frame.
-
-    Raises:
-        OutputError: the frame has no boxes but a map of categories.
-    """
-    found = record.prediction
-    if not isinstance(found, Detections):
-        raise OutputError("MOT text holds boxes, and this is a category for every pixel: write .json, .xml or masks")
-    for row in range(len(found)):
-        x1, y1, x2, y2 = (float(side) for side in found.boxes[row])
-        box = f"{x1 + 1:.2f},{y1 + 1:.2f},{x2 - x1:.2f},{y2 - y1:.2f},{found.scores[row]:.4f}"
-        if found.track_ids is None:
-            yield f"{record.index + 1},-1,{box},-1,-1,-1\n"
-        else:
-            yield f"{record.index + 1},{found.track_ids[row]},{box},{found.category_ids[row]},1\n"
+    """One line a box of a frame."""
+    for item in record.objects:
+        x1, y1, x2, y2 = item.box
+        score = 0.0 if item.is_ignored else 1.0 if item.score is None else item.score
+        track = -1 if item.track is None else item.track
+        box = f"{x1:.2f},{y1:.2f},{x2 - x1:.2f},{y2 - y1:.2f},{score:.4f}"
+        seen = item.attributes.get("visibility", "1")
+        yield f"{record.index + 1},{track},{box},{item.category_id},{seen}\n"
 
 
 def labels_text(sequence: Sequence) -> str:
@@ -113,7 +104,7 @@ def sequence_text(sequence: Sequence, *, length: int) -> str:
         length: frames in it.
     """
     h, w = sequence.info.size
-    name = sequence.info.name.replace("\n", " ")
+    name = sequence.info.name
     rate = max(1, round(sequence.rate))
     return (
         f"[Sequence]\nname={name}\nimDir=img1\nframeRate={rate}\nseqLength={length}\n"
