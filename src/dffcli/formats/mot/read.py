@@ -21,7 +21,7 @@ from dffcli.formats.reading import Annotated, Reading, run_facts_of, sequence_re
 from dffcli.formats.record import Annotation, FrameRecord, Sequence
 from dffcli.formats.sink import CLASSES_FILE
 from dffcli.formats.tables import read_classes
-from dffcli.video.images import IMAGE_SUFFIXES
+from dffcli.video.stills import IMAGE_SUFFIXES
 
 
 @dataclass(frozen=True, slots=True)

@@ -20,7 +20,8 @@ from dffcli.errors import DataError
 from dffcli.formats.numbering import frame_numbers
 from dffcli.formats.numbers import file_name, printable
 from dffcli.formats.reading import Reading
-from dffcli.video.images import IMAGE_SUFFIXES, natural_key
+from dffcli.video.images import natural_key
+from dffcli.video.stills import IMAGE_SUFFIXES
 
 LABELS_FOLDER = "labels"
 IMAGES_FOLDER = "images"
