@@ -153,3 +153,20 @@ def test_random_weights_name_cocos_classes_and_say_so() -> None:
     built = build("coco-det", weights="random")
     assert built.is_random
     assert built.model.categories == COCO
+
+
+def test_a_car_is_told_as_a_truck_with_what_is_left_of_one() -> None:
+    categories = (Category(3, "car", (0, 255, 0)), Category(8, "truck", (0, 0, 255)))
+    torch.manual_seed(0)
+    model = CocoDetModel(CocoDetector(classes=2), categories=categories, calibration=(0.5, 0.5), input_size=64)
+    frame = frame_of(64, 64)
+    maps = one_object(model, frame)
+    maps[0][0, :2, 2, 3] = torch.tensor([1.0, 2.0])  # truck more than car
+    maps[0][0, 0, 6, 6] = 1.5  # and a car elsewhere
+    maps[0][0, 2:, 6, 6] = 0.8
+    truck, car = told(2.0, 0.5), told(1.5, 0.5)
+    found = model.head(maps, model.prepare(frame), is_key=True)
+    assert found.category_ids.tolist() == [8, 3, 3]
+    assert found.scores.tolist() == pytest.approx([truck, car, 1 - truck], abs=1e-5)
+    asked = model.with_lowest_score(0.5).head(maps, model.prepare(frame), is_key=True)
+    assert asked.category_ids.tolist() == [8, 3]

@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from dffcli.core.types import Features, Float32Array
-from dffcli.geometry import nms
+from dffcli.geometry import box_iou, nms
 from dffcli.models.coco_det.network import STRIDES, boxes_from_distances, cell_centres
 
 
@@ -24,12 +24,14 @@ class HeadSettings:
         max_cells: at most this many cells, the best ones, take part.
         max_overlap: IoU above which the weaker of two boxes of one class is dropped by NMS.
         max_boxes: at most this many boxes are kept.
+        same_object: IoU above which boxes of two classes that exclude each other show one object.
     """
 
     min_score: float = 0.02
     max_cells: int = 1000
     max_overlap: float = 0.6
     max_boxes: int = 150
+    same_object: float = 0.8
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,11 +57,21 @@ class DenseHead:
             is times how well the box fits, so that even good finds seldom reach 0.7; telling it on a shifted scale (in
             logits, which changes no order within a class) lets the usual threshold of 0.5 mean what it means elsewhere.
         settings: how boxes are read from the maps.
+        excluding: for every class whether an object of it is of no other such class (a car is no truck), `[classes]`;
+            none if absent. The weaker of two such boxes on one object is told with what the better one leaves of 1.
         device: where the maps lie.
     """
 
-    def __init__(self, calibration: tuple[float, ...], *, settings: HeadSettings, device: str = "cpu") -> None:
+    def __init__(
+        self,
+        calibration: tuple[float, ...],
+        *,
+        settings: HeadSettings,
+        excluding: NDArray[np.bool_] | None = None,
+        device: str = "cpu",
+    ) -> None:
         self.settings = settings
+        self._excluding = np.zeros(len(calibration), np.bool_) if excluding is None else excluding
         self._device = torch.device(device)
         self._even = torch.tensor([log_odds(score) for score in calibration], device=self._device)  # [classes]
         self._centres: dict[tuple[int, int, int], Tensor] = {}
@@ -90,7 +102,21 @@ class DenseHead:
         found, scores, labelled = box.cpu().numpy(), logit.sigmoid().cpu().numpy(), label.cpu().numpy()
         kept = nms(found, scores, labelled, max_overlap=self.settings.max_overlap)
         kept = kept[: self.settings.max_boxes]
-        return FoundBoxes(found[kept], scores[kept], labelled[kept])
+        return self._one_class_an_object(FoundBoxes(found[kept], scores[kept], labelled[kept]), lowest_score)
+
+    def _one_class_an_object(self, found: FoundBoxes, lowest_score: float) -> FoundBoxes:
+        """The same boxes, the scores of classes that exclude each other adding up to 1 at most on one object."""
+        rows = np.flatnonzero(self._excluding[found.classes])  # best first
+        if len(rows) < 2:
+            return found
+        same = box_iou(found.boxes[rows], found.boxes[rows]) > self.settings.same_object
+        same &= found.classes[rows][:, None] != found.classes[rows]
+        better = np.where(np.tril(same, -1), found.scores[rows], 0).max(1)  # the best of those before each
+        scores = found.scores.copy()
+        scores[rows] = np.minimum(scores[rows], 1 - better)
+        order = np.argsort(-scores, kind="stable")
+        order = order[scores[order] >= lowest_score]
+        return FoundBoxes(found.boxes[order], scores[order], found.classes[order])
 
     def _grid(self, values: Tensor, stride: int) -> Tensor:
         key = values.shape[2], values.shape[3], stride

@@ -19,6 +19,8 @@ from dffcli.models.coco_det.network import CocoDetector
 KIND = "coco-det"
 INPUT_SIZE = 576  # long side of the resized picture, pixels
 CALIBRATION = 0.35  # the score of its own that is told as 0.5, where a file says nothing
+ONE_OR_THE_OTHER = frozenset({"car", "bus", "train", "truck"})
+"""Names of classes that are often found on one and the same object."""
 MULTIPLE = 32  # the padded input's sides are multiples of it
 PIXEL_MEAN = (123.675, 116.28, 103.53)
 PIXEL_SCALE = (58.395, 57.12, 57.375)  # mean and standard deviation of RGB 0..255 that the network was trained with
@@ -79,7 +81,8 @@ class CocoDetModel:
         self.input_size = input_size
         self.lowest_score = 0.0
         calibration = calibration or (CALIBRATION,) * len(categories)
-        self._read = DenseHead(calibration, settings=settings or HeadSettings(), device=device)
+        excluding = np.array([category.name in ONE_OR_THE_OTHER for category in categories], np.bool_)
+        self._read = DenseHead(calibration, settings=settings or HeadSettings(), excluding=excluding, device=device)
 
     @property
     def name(self) -> str:
