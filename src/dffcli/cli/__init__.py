@@ -8,8 +8,8 @@ from typing import Annotated
 
 import typer
 
-from dffcli import __version__
 from dffcli._runtime import settle
+from dffcli._version import __version__
 from dffcli.cli.failures import reason_of_system
 from dffcli.cli.signals import Stopped, stopping
 from dffcli.cli.terminal import complain, finish_stdout, patient_stderr, plain

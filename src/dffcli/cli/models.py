@@ -67,13 +67,12 @@ def _megabytes(entry: ModelEntry, item: WeightsItem | None) -> str:
 
 
 def _facts(entry: ModelEntry, item: WeightsItem | None) -> dict[str, object]:
-    from dffcli.categories import CATEGORY_SETS
 
     return {
         "name": entry.name,
         "task": str(entry.task),
         "category_set": entry.category_set,
-        "categories": [{"id": category.id, "name": category.name} for category in CATEGORY_SETS[entry.category_set]],
+        "categories": [{"id": category.id, "name": category.name} for category in entry.categories],
         "gives_masks": entry.gives_masks,
         "cut": entry.cut,
         "accuracy": entry.accuracy,
@@ -89,14 +88,12 @@ def _facts(entry: ModelEntry, item: WeightsItem | None) -> dict[str, object]:
 def _list(console: Console, rows: list[tuple[ModelEntry, WeightsItem | None]]) -> None:
     from rich.table import Table
 
-    from dffcli.categories import CATEGORY_SETS
-
     table = Table(box=None, padding=(0, 2, 0, 0))
     for header in ("model", "task", "classes", "weights", "MB", "accuracy"):
         table.add_column(header, justify="right" if header == "MB" else "left", no_wrap=header == "model")
     for entry, item in sorted(rows, key=lambda row: (row[0].task, not row[0].is_bundled)):
         task = f"{entry.task} + masks" if entry.gives_masks else str(entry.task)
-        classes = f"{len(CATEGORY_SETS[entry.category_set])} {entry.category_set}"
+        classes = f"{len(entry.categories)} {entry.category_set}"
         style = "bold" if entry.is_bundled else None
         table.add_row(
             entry.name, task, classes, _state(entry, item), _megabytes(entry, item), entry.accuracy, style=style
@@ -108,8 +105,6 @@ def _list(console: Console, rows: list[tuple[ModelEntry, WeightsItem | None]]) -
 def _describe(console: Console, entry: ModelEntry, item: WeightsItem | None) -> None:
     from rich.markup import escape
     from rich.table import Table
-
-    from dffcli.categories import CATEGORY_SETS
 
     console.print(f"[bold]{entry.name}[/bold]")
     table = Table(box=None, show_header=False, padding=(0, 2, 0, 2))
@@ -124,7 +119,7 @@ def _describe(console: Console, entry: ModelEntry, item: WeightsItem | None) -> 
         "file": "" if item is None else str(item.path),
         "address": entry.weights_url or "",
         "licence": entry.license,
-        "classes": ", ".join(category.name for category in CATEGORY_SETS[entry.category_set]),
+        "classes": ", ".join(category.name for category in entry.categories),
     }
     for label, text in facts.items():
         if text:

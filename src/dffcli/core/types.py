@@ -21,6 +21,8 @@ if TYPE_CHECKING:
 
 UInt8Array = NDArray[np.uint8]
 Float32Array = NDArray[np.float32]
+Masks = NDArray[np.bool_]
+"""Instance masks in frame pixels, `[N, H, W]` bool."""
 
 
 class KeyReason(StrEnum):
@@ -179,7 +181,7 @@ class Detections:
     boxes: Float32Array
     scores: Float32Array
     category_ids: NDArray[np.int64]
-    masks: NDArray[np.bool_] | None = None
+    masks: Masks | None = None
     track_ids: NDArray[np.int64] | None = None
     key_rows: NDArray[np.int64] | None = None
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from dffcli import __version__
+from dffcli._version import __version__
 from dffcli.formats.record import Sequence
 
 RANDOM_WARNING = "RANDOM WEIGHTS: for timing only, these annotations mean nothing"

@@ -4,11 +4,13 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from difflib import get_close_matches
+from functools import cache
 from importlib import import_module
+from importlib.metadata import entry_points
 from pathlib import Path
 from typing import TYPE_CHECKING, Literal
 
-from dffcli.categories import CATEGORY_SETS
+from dffcli.categories import CATEGORY_SETS, Category
 from dffcli.core.info import ModelInfo
 from dffcli.core.task import Task
 from dffcli.errors import ModelError
@@ -43,6 +45,7 @@ class ModelEntry:
         weights_url: where the default weights are fetched from when they are not in the cache.
         accuracy: what the default weights are published to reach, in words.
         takes_runtimes: its feature network can be handed to another runtime than torch.
+        own_categories: its categories, where they are not one of the known sets.
     """
 
     name: str
@@ -59,12 +62,17 @@ class ModelEntry:
     weights_url: str | None = None
     accuracy: str = ""
     takes_runtimes: bool = True
+    own_categories: tuple[Category, ...] = ()
+
+    @property
+    def categories(self) -> tuple[Category, ...]:
+        """What it can name."""
+        return self.own_categories or CATEGORY_SETS[self.category_set]
 
     @property
     def info(self) -> ModelInfo:
         """What it is and can do."""
-        categories = CATEGORY_SETS[self.category_set]
-        return ModelInfo(self.name, self.task, categories, self.gives_masks, self.takes_runtimes)
+        return ModelInfo(self.name, self.task, self.categories, self.gives_masks, self.takes_runtimes)
 
     @property
     def has_weights(self) -> bool:
@@ -98,9 +106,33 @@ ENTRY_MODULES = (
 """Torch-free modules, each with a tuple `ENTRIES`."""
 
 
+ENTRY_POINTS = "dffcli.models"
+"""Other packages add models under this name: an entry point whose object is a `ModelEntry`, or a tuple of them, in a
+module that does not import torch."""
+
+
+@cache
 def model_entries() -> dict[str, ModelEntry]:
-    """Every model by name."""
-    return {entry.name: entry for module in ENTRY_MODULES for entry in import_module(module).ENTRIES}
+    """Every model by name: dff's own, then those of other installed packages.
+
+    Raises:
+        ModelError: another package's entry is none.
+    """
+    found = {entry.name: entry for module in ENTRY_MODULES for entry in import_module(module).ENTRIES}
+    for point in entry_points(group=ENTRY_POINTS):
+        loaded = point.load()
+        for entry in loaded if isinstance(loaded, tuple) else (loaded,):
+            if not isinstance(entry, ModelEntry):
+                kind = type(entry).__name__
+                raise ModelError(f"models of {point.value}: expected a ModelEntry or a tuple of them, found a {kind}")
+            found.setdefault(entry.name, entry)
+    return found
+
+
+def list_models(task: Task | str | None = None) -> list[str]:
+    """The names of all models, or of those for a task, the default one first."""
+    names = [entry.name for entry in model_entries().values() if task in (None, entry.task)]
+    return sorted(names, key=lambda name: name not in DEFAULT_MODELS.values())
 
 
 def find_entry(name: str, *, task: Task | None = None) -> ModelEntry:

@@ -9,7 +9,7 @@ from fractions import Fraction
 from pathlib import Path
 from typing import Any
 
-from dffcli import __version__
+from dffcli._version import __version__
 from dffcli.option import settings_of
 from dffcli.video.reader import files_read
 

@@ -56,7 +56,7 @@ class Parts:
 def build_parts(
     model: PlannedModel,
     *,
-    flow: str | None,
+    flow: str | FlowEstimator | None,
     lowest_score: float = 0.0,
     build: Callable[..., BuiltModel] = build_model,
 ) -> Parts:
@@ -64,7 +64,7 @@ def build_parts(
 
     Args:
         model: which network, on what.
-        flow: name or file of the flow; None takes the model's own, or DIS.
+        flow: name or file of the flow, or the flow itself; None takes the model's own, or DIS.
         lowest_score: detections that score less are not needed.
         build: makes a model from its name, as `dffcli.models.registry.build_model`.
 
@@ -103,8 +103,10 @@ def resolve_device(name: str) -> str:
     return name
 
 
-def choose_flow(name: str | None, built: BuiltModel, *, device: str) -> FlowEstimator:
-    """The flow that was asked for; else the one the model was trained with; else DIS."""
+def choose_flow(name: str | FlowEstimator | None, built: BuiltModel, *, device: str) -> FlowEstimator:
+    """The flow that was asked for, by name or as it is; else the one the model was trained with; else DIS."""
+    if name is not None and not isinstance(name, str):
+        return MeasuredFlow(name)
     if name is None and built.flow is not None:
         return MeasuredFlow(built.flow)
     return named_flow(name or DEFAULT_FLOW, device=device)

@@ -12,13 +12,14 @@ from time import perf_counter
 from types import TracebackType
 from typing import Self
 
+from dffcli.core.protocols import FlowEstimator
 from dffcli.core.timing import Stopwatch
 from dffcli.core.types import Frame, FrameResult, SourceInfo
 from dffcli.errors import InputError, VideoDecodeError
 from dffcli.files.atomic import atomic_path, claimed, writing
 from dffcli.files.claim import Claim
 from dffcli.formats.sink import RunFacts, Sink
-from dffcli.models.registry import BuiltModel
+from dffcli.models.registry import BuiltModel, build_model
 from dffcli.run.config import RunConfig
 from dffcli.run.journal import Journal, journal_path
 from dffcli.run.parts import Parts, build_parts
@@ -176,7 +177,7 @@ class Run:
 
     def _sum_up(self) -> RunReport:
         facts = run_facts(self._plan, self.source.info, self.parts)
-        notes = (line for sink in self._sinks for line in sink.notes)
+        notes = (line for sink in self._sinks for line in getattr(sink, "notes", ()))
         return RunReport.of(
             self.tally,
             self.watch,
@@ -212,15 +213,39 @@ def holding_outputs(plan: Plan) -> Iterator[tuple[Claim, ...]]:
         yield claims
 
 
+@dataclass(frozen=True, slots=True)
+class Given:
+    """Parts of a run that are there already, in place of what the plan names.
+
+    Attributes:
+        source: open.
+        model: built.
+        flow: an estimator.
+        sinks: not begun, beside the plan's outputs.
+    """
+
+    source: Source | None = None
+    model: BuiltModel | None = None
+    flow: FlowEstimator | None = None
+    sinks: tuple[Sink, ...] = ()
+
+
+NOTHING = Given()
+
+
 @contextmanager
-def started(plan: Plan) -> Iterator[Run]:
-    """A run from the names of its plan alone: outputs held, networks built, source opened, everything entered.
+def started(plan: Plan, given: Given = NOTHING) -> Iterator[Run]:
+    """A run from the names of its plan: outputs held, networks built, source opened, everything entered.
+
+    Args:
+        plan: what to do.
+        given: what need not be made from the plan's names.
 
     Raises:
         DFFError: anything the user can act on.
     """
     with holding_outputs(plan) as claims:
-        with _started(plan, claims) as run:
+        with _started(plan, given, claims) as run:
             yield run
         if plan.report is not None and run.is_over:
             with atomic_path(plan.report) as part, writing(plan.report):
@@ -228,23 +253,17 @@ def started(plan: Plan) -> Iterator[Run]:
 
 
 @contextmanager
-def _started(plan: Plan, claims: Sequence[Claim]) -> Iterator[Run]:
-    parts = build_parts(plan.model, flow=plan.flow, lowest_score=plan.finishing.lowest_score)
-    span = plan.span
-    opening = partial(
-        open_source,
-        plan.source,
-        start=span.start,
-        end=span.end,
-        stream=plan.stream,
-        max_pixels=plan.max_pixels,
-        image_rate=plan.fps or DEFAULT_RATE,
-    )
-    source = aside(opening) if is_live(plan.source) else opening()
+def _started(plan: Plan, given: Given, claims: Sequence[Claim]) -> Iterator[Run]:
+    build = build_model if given.model is None else as_it_is(given.model)
+    flow = given.flow or plan.flow
+    parts = build_parts(plan.model, flow=flow, lowest_score=plan.finishing.lowest_score, build=build)
     runs: list[Run] = []
     with ExitStack() as stack:
-        source.__enter__()
-        stack.callback(lambda: None if runs and runs[0].is_reading else source.__exit__(None, None, None))
+        source = given.source
+        if source is None:
+            source = opened = _open(plan)
+            opened.__enter__()
+            stack.callback(lambda: None if runs and runs[0].is_reading else opened.__exit__(None, None, None))
         facts = run_facts(plan, source.info, parts)
         sinks = [
             open_sink(
@@ -258,9 +277,28 @@ def _started(plan: Plan, claims: Sequence[Claim]) -> Iterator[Run]:
             )
             for output in plan.outputs
         ]
-        with Run(plan, source, sinks, parts=parts, claims=claims) as run:
+        with Run(plan, source, [*sinks, *given.sinks], parts=parts, claims=claims) as run:
             runs.append(run)
             yield run
+
+
+def _open(plan: Plan) -> Source:
+    span = plan.span
+    opening = partial(
+        open_source,
+        plan.source,
+        start=span.start,
+        end=span.end,
+        stream=plan.stream,
+        max_pixels=plan.max_pixels,
+        image_rate=plan.fps or DEFAULT_RATE,
+    )
+    return aside(opening) if is_live(plan.source) else opening()
+
+
+def as_it_is(model: BuiltModel) -> Callable[..., BuiltModel]:
+    """A builder of what is built."""
+    return lambda *_names, **_options: model
 
 
 def annotate(
@@ -307,14 +345,14 @@ def is_two_sided(plan: Plan, info: SourceInfo) -> bool:
 
 
 def open_journal(plan: Plan, info: SourceInfo, parts: Parts) -> Journal:
-    """The journal of a run; one without outputs, and a live source, which cannot be read again, have none.
+    """The journal of a run; one without outputs, and a source that cannot be read again, have none.
 
     Raises:
         InputError: asked to resume a live source, or a run with other settings.
     """
     if info.is_live and plan.resume:
         raise InputError(f"{plan.source}: a live source cannot be resumed")
-    if info.is_live or not plan.outputs:
+    if info.is_live or not plan.outputs or not plan.source:
         return Journal(None, {}, resume=False, name=plan.source)
     loaded = {"weights loaded": parts.built.weights_description, "device": parts.device, "flow": parts.flow.name}
     output = plan.outputs[0].path

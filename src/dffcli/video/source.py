@@ -8,10 +8,10 @@ from fractions import Fraction
 from typing import TYPE_CHECKING, Protocol, Self
 
 from dffcli.errors import InputError
-from dffcli.video.feed import TrackFeed
 
 if TYPE_CHECKING:
     from dffcli.core.types import Frame, SourceInfo
+    from dffcli.video.feed import TrackFeed
 
 MAX_PIXELS = 8192 * 8192
 """Pictures above this are refused unless asked for: a small file can claim gigabytes."""
