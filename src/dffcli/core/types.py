@@ -329,6 +329,7 @@ class SourceInfo:
         duration_seconds: as declared; None where unknown.
         sample_aspect_ratio: width of a pixel over its height.
         is_live: a camera or a network stream: frames cannot be waited for or read again.
+        may_stall: reading it can take for ever: a live source, or a pipe.
         rotation: degrees the stored picture was turned counter-clockwise to be upright (already applied).
         path: the local file or folder it comes from, if any.
         clock_zero_seconds: what the source's clock shows at its beginning, where that number means nothing (MPEG-TS,
@@ -345,6 +346,7 @@ class SourceInfo:
     duration_seconds: Fraction | None = None
     sample_aspect_ratio: Fraction = Fraction(1)
     is_live: bool = False
+    may_stall: bool = False
     rotation: int = 0
     path: str | None = None
     clock_zero_seconds: Fraction = Fraction(0)

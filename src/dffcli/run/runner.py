@@ -29,7 +29,7 @@ from dffcli.run.resume import continued, record_of
 from dffcli.run.sinks import open_sink
 from dffcli.video.clock import DEFAULT_RATE
 from dffcli.video.prefetch import aside, prefetch, queue_depth, write_behind
-from dffcli.video.reader import is_live, open_source
+from dffcli.video.reader import may_stall, open_source
 from dffcli.video.source import Source
 
 PATIENCE_SECONDS = 0.5  # with a stream that is to end and gives nothing
@@ -127,7 +127,10 @@ class Run:
         return self._ahead.is_busy
 
     def _stop_reading(self) -> None:
-        self._ahead.close(within_seconds=PATIENCE_SECONDS if self.source.info.is_live else None)
+        may_stall = self.source.info.may_stall
+        if may_stall:
+            self.source.stop()
+        self._ahead.close(within_seconds=PATIENCE_SECONDS if may_stall else None)
 
     @property
     def progress(self) -> Progress:
@@ -293,7 +296,7 @@ def _open(plan: Plan) -> Source:
         max_pixels=plan.max_pixels,
         image_rate=plan.fps or DEFAULT_RATE,
     )
-    return aside(opening) if is_live(plan.source) else opening()
+    return aside(opening) if may_stall(plan.source) else opening()
 
 
 def as_it_is(model: BuiltModel) -> Callable[..., BuiltModel]:

@@ -42,6 +42,7 @@ class Camera:
             time_base=TICK,
             average_rate=Fraction(rate).limit_denominator(1001) if rate > 0 else None,
             is_live=True,
+            may_stall=True,
         )
 
     def __enter__(self) -> Self:

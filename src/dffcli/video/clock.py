@@ -36,6 +36,7 @@ class FrameClock:
         self.step = 1 / rate if rate else 1 / DEFAULT_RATE
         self._first = first
         self.latest: Fraction | None = None
+        self._gap: Fraction | None = None
         self.shifts: list[Fraction] = []
         self.made_up = 0
         self.moved = 0
@@ -45,13 +46,24 @@ class FrameClock:
         """The clock was set anew on the way."""
         return bool(self.shifts)
 
-    def place(self, pts: int | None) -> Fraction:
+    def resume(self, *, after: Fraction) -> None:
+        """The source was lost and found again: the next frame comes `after` seconds later than the one before.
+
+        A clock that went on meanwhile is believed, one that begins anew is shifted.
+        """
+        self._gap = after
+
+    def place(self, pts: int | Fraction | None) -> Fraction:
         """The time of the next frame, in seconds.
 
         Args:
             pts: its timestamp in ticks of the time base, if it has one.
         """
         before = self.latest
+        if self._gap is not None and before is not None:
+            time = self._after_gap(None if pts is None else pts * self._tick, before, max(self._gap, self.step))
+            self._gap, self.latest = None, time
+            return time
         if pts is None:
             self.made_up += 1
             time = self._first if before is None else before + self.step
@@ -61,6 +73,16 @@ class FrameClock:
                 time = self._move(time, before)
         self.latest = time
         return time
+
+    def _after_gap(self, time: Fraction | None, before: Fraction, gap: Fraction) -> Fraction:
+        if time is None:
+            return before + gap
+        known = {Fraction(0), *self.shifts[-1:]}
+        for shift in sorted(known):
+            if before < time + shift <= before + 2 * gap + PATIENCE:
+                return time + shift
+        self.shifts.append(before + gap - time)
+        return before + gap
 
     def _move(self, time: Fraction, before: Fraction) -> Fraction:
         if self.shifts and time + self.shifts[-1] > before:
@@ -96,7 +118,7 @@ class TrackClock:
             None where the picture has not come to the place at which the clock was set anew; ask again later.
         """
         picture = self._picture
-        if picture is not None and self._raw is not None and time < self._raw - BACK_STEPS * picture.step:
+        if picture is not None and self._is_leap(time, picture):
             if self._seen < len(picture.shifts):
                 self._seen += 1
             elif not is_last_word and not self._is_alone(picture):
@@ -107,6 +129,13 @@ class TrackClock:
             time += picture.shifts[self._seen - 1]
         self._placed = time
         return time
+
+    def _is_leap(self, time: Fraction, picture: FrameClock) -> bool:
+        """The clock was set anew: it went back, or far ahead where the picture's is known to have been set anew."""
+        if self._raw is None:
+            return False
+        is_behind = time < self._raw - BACK_STEPS * picture.step
+        return is_behind or (time > self._raw + PATIENCE and self._seen < len(picture.shifts))
 
     def _is_alone(self, picture: FrameClock) -> bool:
         """The picture is long past this place and its clock was not set anew: only the track's was."""

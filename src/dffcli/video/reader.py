@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import glob
 import re
+import stat
+from contextlib import suppress
 from fractions import Fraction
 from pathlib import Path
 
@@ -12,6 +14,7 @@ from dffcli.video.camera import Camera
 from dffcli.video.clock import DEFAULT_RATE
 from dffcli.video.container import error_reason
 from dffcli.video.images import ImageSequence, PagedImage, images_of, natural_key
+from dffcli.video.live import STANDARD_INPUT
 from dffcli.video.source import MAX_PIXELS, Source, Span
 from dffcli.video.stills import IMAGE_SUFFIXES, about
 from dffcli.video.video_file import VideoFile
@@ -32,6 +35,8 @@ def open_source(
 ) -> Source:
     """Open what `spec` names: a video file, an image, a folder or glob of images, a camera's number or an address.
 
+    A bare `-` is standard input.
+
     What exists on disk under that very name comes first, so that a file called `0` or `a*.mp4` can be read.
 
     Args:
@@ -51,6 +56,8 @@ def open_source(
         InputError: its pictures are too large, or `start` and `end` make no sense.
     """
     span = Span(start, end)
+    if spec == STANDARD_INPUT:
+        return VideoFile(spec, span=span, stream=stream, motion_vectors=motion_vectors, max_pixels=max_pixels)
     if ADDRESS.match(spec):
         return VideoFile(spec, stream=stream, motion_vectors=motion_vectors, max_pixels=max_pixels)
     path = Path(spec)
@@ -75,8 +82,13 @@ def open_source(
     return VideoFile(path, span=span, stream=stream, motion_vectors=motion_vectors, max_pixels=max_pixels)
 
 
-def is_live(spec: str) -> bool:
-    """Whether `spec` names something that goes on by itself, and can be waited for in vain: a stream or a camera."""
+def may_stall(spec: str) -> bool:
+    """Whether `spec` names something that can be waited for in vain: a stream, a camera, a pipe."""
+    if spec == STANDARD_INPUT:
+        return True
+    with suppress(OSError, ValueError):
+        mode = Path(spec).stat().st_mode
+        return stat.S_ISFIFO(mode) or stat.S_ISSOCK(mode) or stat.S_ISCHR(mode)
     return ADDRESS.match(spec) is not None or (spec.isdecimal() and not Path(spec).exists())
 
 
@@ -84,7 +96,7 @@ def files_read(spec: str) -> list[Path]:
     """The files that `open_source` would read of what `spec` names, and so must not be written to; none of a stream."""
     path = Path(spec)
     try:
-        if ADDRESS.match(spec) or "\0" in spec:
+        if spec == STANDARD_INPUT or ADDRESS.match(spec) or "\0" in spec:
             return []
         if path.is_dir():
             return images_of(path)

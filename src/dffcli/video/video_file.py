@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import os
+import threading
 from collections.abc import Iterator
 from contextlib import suppress
 from dataclasses import dataclass
 from fractions import Fraction
 from pathlib import Path
+from time import monotonic
 from typing import Any, Self
 
 import av
@@ -19,14 +21,13 @@ from av.sidedata.motionvectors import MotionVectors
 from numpy.typing import NDArray
 
 from dffcli.core.types import Frame, SourceInfo
-from dffcli.errors import VideoDecodeError, VideoOpenError
+from dffcli.errors import InputError, VideoDecodeError, VideoOpenError
 from dffcli.video.clock import DEFAULT_RATE, FrameClock
 from dffcli.video.container import (
     clock_beginning,
     declared_duration,
     error_reason,
     has_arbitrary_clock,
-    open_address,
     open_file,
     rational,
     video_stream,
@@ -34,6 +35,7 @@ from dffcli.video.container import (
 from dffcli.video.endings import is_cut_off
 from dffcli.video.feed import FileFeed, PassingFeed, TrackFeed
 from dffcli.video.hdr import is_hdr
+from dffcli.video.live import GIVE_UP, STANDARD_INPUT, Opened, open_live, reached_again
 from dffcli.video.picture import PictureConverter, letterbox, read_orientation, side_data_of
 from dffcli.video.source import MAX_PIXELS, SourceNotes, Span, check_pixels
 from dffcli.video.tracks import COPIED_TYPES
@@ -80,16 +82,20 @@ class VideoFile:
         self._left_aside: list[str] = []
         self._feeds: list[PassingFeed] = []
         self._passed: list[Packet[Any]] | None = None if self._is_file else []
-        self._stopped = False
+        self._stopped = threading.Event()
+        self._lost = 0
+        self._missing_seconds = Fraction(0)
+        self._arrived: float | None = None
         self._motion_vectors = motion_vectors
         self._max_pixels = max_pixels
-        self._name = str(place)
+        self._name = "standard input" if place == STANDARD_INPUT else str(place)
         self._converter = PictureConverter()
         self._frames = self._corrupt = self._failed = self._size_changes = self._interlaced = 0
         self._is_hdr = False
         self._break_error: Exception | None = None
         self._damage_pending = False
-        self._container = self._open()
+        self._live: Opened | None = None
+        self._container = self._home = self._open()
         try:
             pictures = self._decode()
             first = self._first_picture(pictures)
@@ -102,14 +108,20 @@ class VideoFile:
             self._counted = _counts_from(first) if self._is_counted() else None
             self._pictures = self._from_start(first, pictures)
         except BaseException:
-            self._container.close()
+            self._close()
             raise
 
     def __enter__(self) -> Self:
         return self
 
     def __exit__(self, *_: object) -> None:
+        self._close()
+
+    def _close(self) -> None:
+        if self._live is not None:
+            self._live.close()
         self._container.close()
+        self._home.close()
 
     @property
     def notes(self) -> SourceNotes:
@@ -125,7 +137,7 @@ class VideoFile:
             is_mirrored=self._orientation.is_mirrored,
             is_hdr=self._is_hdr,
             is_time_reset=self._clock.is_reset,
-            other=tuple(self._left_aside),
+            other=(*self._left_aside, *self._losses()),
         )
 
     def tracks(self) -> TrackFeed | None:
@@ -143,25 +155,40 @@ class VideoFile:
         return feed
 
     def stop(self) -> None:
-        """End with the next picture."""
-        self._stopped = True
+        """End with the next picture; where a stream is read here, also in the middle of waiting for it."""
+        self._stopped.set()
+        if self._live is not None:
+            self._live.cancel()
+
+    def _losses(self) -> list[str]:
+        if not self._lost:
+            return []
+        times = "once" if self._lost == 1 else f"{self._lost} times"
+        return [f"the stream was lost {times} and found again: {float(self._missing_seconds):.1f} seconds are missing"]
 
     def __iter__(self) -> Iterator[Frame]:
         start, end = self.info.start_seconds, self.info.end_seconds
         self._passed = None
         for picture in self._pictures:
-            if self._stopped:
+            if self._stopped.is_set():
                 return
             time = self._clock.place(self._ticks(picture))
+            self._arrived = monotonic()
             if start is not None and time < start:
                 continue
             if end is not None and time >= end:
                 break
             yield self._frame(picture, time)
-        self._raise_if_broken()
+        if not self._stopped.is_set():
+            self._raise_if_broken()
 
     def _open(self) -> InputContainer:
-        container = open_file(self._place) if isinstance(self._place, Path) else open_address(self._place)
+        if isinstance(self._place, Path):
+            return self._set_up(open_file(self._place))
+        self._live = open_live(self._place)
+        return self._set_up(self._live.container)
+
+    def _set_up(self, container: InputContainer) -> InputContainer:
         try:
             stream, self._left_aside = video_stream(container, self._name, number=self._number)
             context = stream.codec_context
@@ -186,12 +213,19 @@ class VideoFile:
             try:
                 packet = next(packets)
             except StopIteration:
-                if self._is_cut_off(last):
-                    self._break_error = EOFError("it is shorter than it says")
+                self._break_error = self._break_error or self._early_end(last)
+                if self._is_lost(None):
+                    yield from self._flush()
+                    if self._come_back():
+                        packets = self._container.demux([self._stream, *self._passing()])
+                        continue
                 return
             except (av.FFmpegError, OSError) as error:
                 self._break_error = error
                 yield from self._flush()
+                if self._is_lost(error) and self._come_back():
+                    packets = self._container.demux([self._stream, *self._passing()])
+                    continue
                 return
             if packet.stream.index != self._stream.index:
                 self._pass_on(packet)
@@ -210,7 +244,46 @@ class VideoFile:
         """The streams that are to be handed over as they pass."""
         return [] if self._is_file else [s for s in self._container.streams if s.type in COPIED_TYPES[:2]]
 
+    def _is_lost(self, error: Exception | None) -> bool:
+        is_ours = self._live is not None and self._place != STANDARD_INPUT and not self._stopped.is_set()
+        return is_ours and self._live is not None and self._live.is_lost(error)
+
+    def _come_back(self) -> bool:
+        """Reach a lost stream again; its clock then goes on after a gap."""
+        if self._arrived is None:
+            return False  # it never gave a picture
+        lost, place = self._live, self._place
+        found, said = reached_again(lambda: open_live(str(place)), stopped=self._stopped)
+        if found is None:
+            if said and not self._stopped.is_set():
+                self._break_error = VideoOpenError(f"it was lost, and could not be reached again for {GIVE_UP:g} s")
+            return False
+        if lost is not None and lost.container is not self._home:
+            lost.close()
+        self._live = found
+        try:
+            self._container = self._set_up(found.container)
+        except (InputError, av.FFmpegError):
+            return False
+        gap = Fraction(monotonic() - self._arrived).limit_denominator(1000)
+        self._clock.resume(after=gap)
+        self._lost, self._missing_seconds = self._lost + 1, self._missing_seconds + gap
+        self._break_error = None
+        return True
+
+    def _early_end(self, last: Packet[Any] | None) -> Exception | None:
+        """Why the end of the data is not the end of the video, if it is not."""
+        if self._live is not None and self._live.loss is not None:
+            return self._live.loss
+        return EOFError("it is shorter than it says") if self._is_cut_off(last) else None
+
     def _pass_on(self, packet: Packet[Any]) -> None:
+        if self._container is not self._home:  # after a loss: the writer knows the streams of the first connection
+            home = self._home.streams
+            index = packet.stream.index
+            if index >= len(home) or home[index].type != packet.stream.type:
+                return
+            packet.stream = home[index]
         if self._passed is not None:
             self._passed.append(packet)
         for feed in self._feeds:
@@ -226,8 +299,10 @@ class VideoFile:
         """The container has no times, and the codec shows frames in another order than it stores them."""
         return self._container.format.name == "avi" and self._stream.codec_context.name in REORDERING_CODECS
 
-    def _ticks(self, picture: VideoFrame) -> int | None:
+    def _ticks(self, picture: VideoFrame) -> int | Fraction | None:
         """The frame's timestamp."""
+        if self._counted is None and picture.pts is not None and self._container is not self._home:
+            return picture.pts * Fraction(self._stream.time_base or 1) / self.info.time_base
         if self._counted is None:
             return picture.pts
         if picture.dts is None or picture is self._counted.picture:
@@ -268,7 +343,7 @@ class VideoFile:
     def _from_start(self, first: VideoFrame, rest: Iterator[VideoFrame]) -> Iterator[VideoFrame]:
         """The pictures from `first` on, or from shortly before the start that was asked for."""
         start = self.info.start_seconds
-        if start is None or first.pts is None or first.pts * self.info.time_base >= start:
+        if not self._is_file or start is None or first.pts is None or first.pts * self.info.time_base >= start:
             yield first
             yield from rest
             return
@@ -280,7 +355,7 @@ class VideoFile:
             landed = None
         if landed is None or landed.pts is None or landed.pts * self.info.time_base > start:
             self._container.close()
-            self._container = self._open()
+            self._container = self._home = self._open()
             self._failed, self._break_error = 0, None
             rest = self._decode()
         else:
@@ -289,7 +364,7 @@ class VideoFile:
 
     def _describe(self, first: VideoFrame) -> SourceInfo:
         container, stream, span = self._container, self._stream, self._span
-        is_live = isinstance(self._place, str)
+        is_live = self._live is not None and self._place != STANDARD_INPUT
         rate = rational(stream.average_rate) or rational(stream.guessed_rate) or rational(stream.base_rate)
         duration = declared_duration(container, stream)
         aspect = (
@@ -314,7 +389,8 @@ class VideoFile:
             sample_aspect_ratio=1 / aspect if self._orientation.transpose else aspect,
             is_live=is_live,
             rotation=self._orientation.rotation,
-            path=None if is_live else self._name,
+            path=self._name if self._is_file else None,
+            may_stall=not self._is_file,
             clock_zero_seconds=beginning if is_live or has_arbitrary_clock(container) else Fraction(0),
             start_seconds=start,
             end_seconds=end,
