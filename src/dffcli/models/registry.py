@@ -46,6 +46,7 @@ class ModelEntry:
         accuracy: what the default weights are published to reach, in words.
         takes_runtimes: its feature network can be handed to another runtime than torch.
         own_categories: its categories, where they are not one of the known sets.
+        takes_class_names: it can be filled with weights trained for other classes, named by the user.
     """
 
     name: str
@@ -62,6 +63,7 @@ class ModelEntry:
     weights_url: str | None = None
     accuracy: str = ""
     takes_runtimes: bool = True
+    takes_class_names: bool = False
     own_categories: tuple[Category, ...] = ()
 
     @property
@@ -154,7 +156,12 @@ def find_entry(name: str, *, task: Task | None = None) -> ModelEntry:
 
 
 def build_model(
-    name: str, *, weights: Weights = "default", device: str = "cpu", task: Task | None = None
+    name: str,
+    *,
+    weights: Weights = "default",
+    device: str = "cpu",
+    task: Task | None = None,
+    class_names: tuple[str, ...] = (),
 ) -> BuiltModel:
     """Build a model with its weights.
 
@@ -163,6 +170,7 @@ def build_model(
         weights: which weights to load.
         device: where it runs: `cpu`, `cuda`, `cuda:1`, `mps`.
         task: refuse a model for another task.
+        class_names: of the classes of own weights, for networks whose files do not say them.
 
     Raises:
         ModelError: unknown name or wrong task.
@@ -170,6 +178,9 @@ def build_model(
     """
     entry = find_entry(name, task=task)
     module_name, function_name = entry.builder.split(":")
-    built: BuiltModel = getattr(import_module(module_name), function_name)(name, weights=weights, device=device)
+    if class_names and not (entry.takes_class_names and isinstance(weights, Path)):
+        raise ModelError(f"{name}: class names are for weights of your own whose file does not say them")
+    more = {"class_names": class_names} if class_names else {}
+    built: BuiltModel = getattr(import_module(module_name), function_name)(name, weights=weights, device=device, **more)
 
     return built

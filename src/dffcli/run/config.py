@@ -11,7 +11,7 @@ from dffcli.flow import FLOWS
 from dffcli.formats.sink import OutputOptions
 from dffcli.models.registry import DEFAULT_MODELS, RUNTIMES, Weights, model_entries
 from dffcli.option import Option, check_settings, option
-from dffcli.run.read import names, rate, seconds, weights
+from dffcli.run.read import class_names, names, rate, seconds, weights
 from dffcli.video.source import MAX_PIXELS
 
 DEFAULT_INTERVAL = 10  # frames; the paper's for detection
@@ -39,6 +39,13 @@ WEIGHTS = Option(
     panel=WHAT,
     read=weights,
 )
+CLASS_NAMES = Option(
+    "Names of the classes of weights of your own: A,B,... or a FILE (one a line, data.yaml or COCO's .json). "
+    "(default: as the weights or a file beside them say)",
+    metavar="A,B|FILE",
+    panel=WHAT,
+    read=class_names,
+)
 DEVICE = Option("auto, cpu, cuda, cuda:N or mps.", metavar="NAME", panel=WHAT)
 RUNTIME = Option(
     f"What runs the feature network: {', '.join(RUNTIMES)} (the last two need that extra).", metavar="NAME", panel=WHAT
@@ -57,6 +64,7 @@ class RunConfig:
         task: what to answer on every frame.
         model: as `dff models` lists it; the task's default if None.
         weights: which weights to load.
+        class_names: of the classes of weights of one's own.
         device: "auto", "cpu", "cuda", "cuda:1", "mps".
         runtime: what runs the feature network, one of `dffcli.models.registry.RUNTIMES`.
         score_threshold: detections below it are dropped, 0..1.
@@ -93,6 +101,7 @@ class RunConfig:
     task: Task = option(help="What to answer on every frame.", is_given=True)
     model: str | None = option(None, MODEL)
     weights: Weights = option("default", WEIGHTS)
+    class_names: tuple[str, ...] = option((), CLASS_NAMES)
     device: str = option("auto", DEVICE)
     runtime: str = option("torch", RUNTIME)
     score_threshold: float = option(

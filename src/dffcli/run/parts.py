@@ -73,7 +73,8 @@ def build_parts(
         WeightsError: weights are missing, broken or another network's.
     """
     device = resolve_device(model.device)
-    built = build(model.info.name, weights=model.weights, device=device, task=model.info.task)
+    names = {"class_names": model.class_names} if model.class_names else {}
+    built = build(model.info.name, weights=model.weights, device=device, task=model.info.task, **names)
     network = built.model
     if model.runtime != "torch":
         from dffcli.models.weights.runtimes import on_runtime

@@ -20,6 +20,7 @@ from dffcli.flow import check_flow
 from dffcli.formats.registry import check_fit, is_folder, output_formats
 from dffcli.formats.sink import OutputOptions
 from dffcli.models.registry import DEFAULT_MODELS, RUNTIMES, Weights, find_entry
+from dffcli.models.weights.recognise import recognise
 from dffcli.option import option_of
 from dffcli.run.config import DEFAULT_INTERVAL, RunConfig
 from dffcli.run.identity import identity_of
@@ -38,6 +39,7 @@ class PlannedModel:
     Attributes:
         info: what is known of it.
         weights: which are loaded.
+        class_names: of its classes, for weights of somebody's own.
         device: where it is asked to run; "auto" is decided once torch is there.
         runtime: what runs its feature network.
     """
@@ -46,6 +48,7 @@ class PlannedModel:
     weights: Weights
     device: str
     runtime: str
+    class_names: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -188,7 +191,7 @@ def plan(config: RunConfig, *, info: ModelInfo | None = None) -> Plan:
         stream=config.stream,
         fps=config.fps,
         max_pixels=config.max_pixels,
-        model=PlannedModel(info, config.weights, config.device, config.runtime),
+        model=PlannedModel(info, config.weights, config.device, config.runtime, config.class_names),
         flow=config.flow,
         schedule=plan_schedule(info.task, key_interval=config.key_interval, max_interval=config.max_interval),
         causal=config.causal,
@@ -200,6 +203,11 @@ def plan(config: RunConfig, *, info: ModelInfo | None = None) -> Plan:
         resume=config.resume,
         identity=identity_of(config) if config.outputs else {},
     )
+
+
+def _recognised(config: RunConfig) -> str | None:
+    """The network that the weights are of, where no model is named."""
+    return recognise(config.weights) if isinstance(config.weights, Path) else None
 
 
 def plan_schedule(task: Task, *, key_interval: int | None = None, max_interval: int | None = None) -> PlannedSchedule:
@@ -240,7 +248,7 @@ def _decided(config: RunConfig) -> RunConfig:
         raise SettingError(f"expected --start before --end, got {found}")
     return replace(
         config,
-        model=config.model or DEFAULT_MODELS[config.task],
+        model=config.model or _recognised(config) or DEFAULT_MODELS[config.task],
         schedule="fixed" if fixed else "adaptive",
         key_interval=(interval or DEFAULT_INTERVAL) if fixed else None,
         max_interval=None if fixed else (longest or MAX_INTERVAL),

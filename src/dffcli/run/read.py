@@ -5,7 +5,7 @@ from __future__ import annotations
 from fractions import Fraction
 from pathlib import Path
 
-from dffcli.errors import SettingError
+from dffcli.errors import SettingError, WeightsError
 from dffcli.models.registry import Weights
 
 LONGEST_SIDE = 1_000_000  # pixels; more is a slip of the finger
@@ -70,6 +70,22 @@ def weights(text: str) -> Weights:
 def names(text: str) -> tuple[str, ...]:
     """Names between commas."""
     return tuple(name for name in (part.strip() for part in text.split(",")) if name)
+
+
+def class_names(text: str) -> tuple[str, ...]:
+    """Names between commas, or those in a file.
+
+    Raises:
+        SettingError: the file holds none.
+    """
+    from dffcli.models.weights.class_names import names_in_file
+
+    if not Path(text).is_file():
+        return names(text)
+    try:
+        return names_in_file(Path(text))
+    except WeightsError as error:
+        raise SettingError(str(error)) from error
 
 
 def intervals(text: str) -> tuple[int, ...]:

@@ -29,6 +29,7 @@ def _segmenter(name: str, file: str, size: int, miou: float, cut: str) -> ModelE
         weights_file=file,
         weights_bytes=size,
         license=LICENSE,
+        takes_class_names=True,
         weights_url=URL + file,
         accuracy=f"mean IoU {miou} on COCO val2017 with VOC labels",
     )
@@ -46,6 +47,7 @@ def _detector(name: str, kind: str, file: str, size: int, box_ap: float, cut: st
         weights_file=file,
         weights_bytes=size,
         license=LICENSE,
+        takes_class_names=True,
         gives_masks=bool(mask_ap),
         weights_url=URL + file,
         accuracy=f"box AP {box_ap}{masks} on COCO val2017",

@@ -15,13 +15,23 @@ import torch
 from torch import Tensor, nn
 from torchvision.ops import clip_boxes_to_image
 
-from dffcli.categories import COCO
+from dffcli.categories import COCO, Category
 from dffcli.core.types import Detections, Features, Frame, PreparedImage, Task
 from dffcli.models.folding import fold_batch_norms
 from dffcli.models.registry import BuiltModel, Weights
 from dffcli.models.torchvision.input import prepare
 from dffcli.models.torchvision.networks import load_network
-from dffcli.models.torchvision.results import Candidates, anchors_for, logit, rows, suppress, threshold, to_detections
+from dffcli.models.torchvision.results import (
+    Candidates,
+    anchors_for,
+    known_ids,
+    logit,
+    rows,
+    suppress,
+    threshold,
+    to_detections,
+)
+from dffcli.models.weights.class_names import Names
 
 BACKGROUND = 0  # SSD's first class
 ANCHORS_KEPT = 4  # input sizes whose anchors are remembered
@@ -85,13 +95,13 @@ class DenseDetector:
         feature_network: N_feat, from the input to a tuple of maps.
         find: N_task up to the candidates of all levels, from the network, the maps and each level's anchors.
         device: where it runs.
+        categories: what it names, by their ids.
 
     Attributes:
         lowest_score: detections that score less are not asked for, and no work is spent on them.
     """
 
     task = Task.DETECT
-    categories = COCO
     carries_objects = True
 
     def __init__(
@@ -102,8 +112,11 @@ class DenseDetector:
         find: Callable[[Any, Features, list[Tensor], tuple[int, int], float], Candidates],
         *,
         device: str = "cpu",
+        categories: tuple[Category, ...] = COCO,
     ) -> None:
         self.name = name
+        self.categories = categories
+        self._known = known_ids(categories)
         self.feature_network: Callable[[Tensor], Features] = feature_network
         self.lowest_score = 0.0
         self._network = network
@@ -138,7 +151,7 @@ class DenseDetector:
         lowest = threshold(self._network.score_thresh, self.lowest_score)
         found = self._find(self._network, features, self._anchors[image.padded_size], image.content_size, lowest)
         best = suppress(found, overlap=self._network.nms_thresh, most=self._network.detections_per_img)
-        return to_detections(best, image)
+        return to_detections(best, image, known=self._known)
 
 
 def find_retina(
@@ -213,7 +226,13 @@ def _together(found: list[Candidates]) -> Candidates:
 
 
 def build(
-    name: str, *, weights: Weights = "default", device: str = "cpu", fold: bool = True, **options: Any
+    name: str,
+    *,
+    weights: Weights = "default",
+    device: str = "cpu",
+    class_names: Names = (),
+    fold: bool = True,
+    **options: Any,
 ) -> BuiltModel:
     """Build a one-stage torchvision detector (the registry's builder).
 
@@ -221,13 +240,14 @@ def build(
         name: torchvision's name.
         weights: which weights to load.
         device: where it runs.
+        class_names: of the classes of own weights.
         fold: merge batch norms into convolutions, which changes results by rounding only.
         options: for torchvision's builder.
 
     Raises:
         WeightsError: the weights are missing, broken or another network's.
     """
-    loaded = load_network(name, weights=weights, **options)
+    loaded = load_network(name, weights=weights, class_names=class_names, **options)
     network: Any = loaded.network
     if fold:
         fold_batch_norms(network)
@@ -239,5 +259,5 @@ def build(
         feature_network, find = FcosFeatures(network), find_fcos
     else:
         feature_network, find = RetinaFeatures(network), find_retina
-    model = DenseDetector(name, network, feature_network, find, device=device)
+    model = DenseDetector(name, network, feature_network, find, device=device, categories=loaded.categories or COCO)
     return BuiltModel(model, loaded.weights_description, loaded.is_random)

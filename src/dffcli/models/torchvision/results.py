@@ -6,15 +6,13 @@ from typing import Any, NamedTuple
 
 import numpy as np
 import torch
+from numpy.typing import NDArray
 from torch import Tensor
 from torchvision.models.detection.transform import resize_boxes
 from torchvision.ops import batched_nms
 
-from dffcli.categories import COCO
+from dffcli.categories import Category
 from dffcli.core.types import Detections, PreparedImage
-
-_KNOWN = np.zeros(max(category.id for category in COCO) + 1, bool)
-_KNOWN[[category.id for category in COCO]] = True
 
 
 class Candidates(NamedTuple):
@@ -31,17 +29,27 @@ def suppress(candidates: Candidates, *, overlap: float, most: int) -> Candidates
     return Candidates(candidates.boxes[keep], candidates.scores[keep], candidates.labels[keep])
 
 
-def to_detections(found: Candidates, image: PreparedImage, *, masks: Tensor | None = None) -> Detections:
-    """Detections in frame pixels; COCO's ten ids that name nothing are left out.
+def known_ids(categories: tuple[Category, ...]) -> NDArray[np.bool_]:
+    """By id, whether a category has it."""
+    known = np.zeros(max(category.id for category in categories) + 1, np.bool_)
+    known[[category.id for category in categories]] = True
+    return known
+
+
+def to_detections(
+    found: Candidates, image: PreparedImage, *, known: NDArray[np.bool_], masks: Tensor | None = None
+) -> Detections:
+    """Detections in frame pixels; ids that name nothing, such as ten of COCO's, are left out.
 
     Args:
         found: on the resized picture.
         image: whose they are.
+        known: by id, whether it names something.
         masks: instance masks `[N, H, W]` bool, already on the frame.
     """
     boxes = resize_boxes(found.boxes, list(image.content_size), list(image.frame.size))
     labels = found.labels.cpu().numpy()
-    named = (labels < len(_KNOWN)) & _KNOWN[np.minimum(labels, len(_KNOWN) - 1)]
+    named = (labels < len(known)) & known[np.minimum(labels, len(known) - 1)]
     return Detections(
         boxes.float().cpu().numpy()[named],
         found.scores.float().cpu().numpy()[named],

@@ -15,6 +15,7 @@ from dffcli.models.folding import fold_batch_norms
 from dffcli.models.label_map import upsample_argmax
 from dffcli.models.registry import BuiltModel, Weights
 from dffcli.models.torchvision.networks import load_network, picture_tensor
+from dffcli.models.weights.class_names import Names
 
 SHORT_SIDE = 520  # pixels; of every torchvision segmenter's own transforms
 
@@ -104,6 +105,7 @@ def build(
     *,
     weights: Weights = "default",
     device: str = "cpu",
+    class_names: Names = (),
     fold: bool = True,
     short_side: int = SHORT_SIDE,
 ) -> BuiltModel:
@@ -113,6 +115,7 @@ def build(
         name: torchvision's name.
         weights: which weights to load.
         device: where it runs.
+        class_names: of the classes of own weights.
         fold: merge batch norms into convolutions, which changes results by rounding only.
         short_side: of the input, in pixels.
 
@@ -122,7 +125,13 @@ def build(
     from torchvision.transforms._presets import SemanticSegmentation
 
     options = {} if name.startswith("lraspp") else {"aux_loss": False}
-    loaded = load_network(name, weights=weights, ignore=lambda key: key.startswith("aux_classifier."), **options)
+    loaded = load_network(
+        name,
+        weights=weights,
+        class_names=class_names,
+        ignore=lambda key: key.startswith("aux_classifier."),
+        **options,
+    )
     network: Any = loaded.network
     if fold:
         fold_batch_norms(network)
@@ -131,6 +140,7 @@ def build(
         name,
         SegmentationFeatures(network),
         transforms=SemanticSegmentation(resize_size=short_side),
+        categories=loaded.categories or VOC,
         device=device,
         short_side=short_side,
     )

@@ -18,15 +18,24 @@ from torchvision.models.detection.roi_heads import maskrcnn_inference
 from torchvision.models.detection.transform import resize_boxes
 from torchvision.ops import batched_nms, clip_boxes_to_image, remove_small_boxes
 
-from dffcli.categories import COCO
+from dffcli.categories import COCO, Category
 from dffcli.core.types import Detections, Features, Frame, PreparedImage, Task
 from dffcli.models.folding import fold_batch_norms
 from dffcli.models.registry import BuiltModel, Weights
 from dffcli.models.torchvision.input import prepare
 from dffcli.models.torchvision.masks import paste_masks
 from dffcli.models.torchvision.networks import load_network
-from dffcli.models.torchvision.results import Candidates, anchors_for, rows, suppress, threshold, to_detections
+from dffcli.models.torchvision.results import (
+    Candidates,
+    anchors_for,
+    known_ids,
+    rows,
+    suppress,
+    threshold,
+    to_detections,
+)
 from dffcli.models.torchvision.roi_reading import align
+from dffcli.models.weights.class_names import Names
 
 PROPAGATED_SHARE = 10  # proposals of a key frame for each that a propagated frame's second stage sees
 FEWEST_PROPOSALS = 50
@@ -59,6 +68,7 @@ class TwoStageDetector:
         name: the name `--model` takes.
         network: torchvision's own.
         device: where it runs.
+        categories: what it names, by their ids.
 
     Attributes:
         propagated_proposals: how many proposals the second stage sees at most on a propagated frame.
@@ -66,11 +76,14 @@ class TwoStageDetector:
     """
 
     task = Task.DETECT
-    categories = COCO
     carries_objects = True
 
-    def __init__(self, name: str, network: Any, *, device: str = "cpu") -> None:
+    def __init__(
+        self, name: str, network: Any, *, device: str = "cpu", categories: tuple[Category, ...] = COCO
+    ) -> None:
         self.name = name
+        self.categories = categories
+        self._known = known_ids(categories)
         self.propagated_proposals = max(FEWEST_PROPOSALS, network.rpn.post_nms_top_n() // PROPAGATED_SHARE)
         self.lowest_score = 0.0
         feature_network = TwoStageFeatures(network)
@@ -113,11 +126,12 @@ class TwoStageDetector:
         found = self._refine(logits, refinements, proposals, image.content_size)
         best = suppress(found, overlap=heads.nms_thresh, most=heads.detections_per_img)
         if not heads.has_mask():
-            return to_detections(best, image)
+            return to_detections(best, image, known=self._known)
         pooled = pool(heads.mask_roi_pool, pyramid, best.boxes, image)  # [N, C, 14, 14]
         shapes = maskrcnn_inference(heads.mask_predictor(heads.mask_head(pooled)), [best.labels])[0]  # [N, 1, 28, 28]
         frame_boxes = resize_boxes(best.boxes, list(image.content_size), list(image.frame.size))
-        return to_detections(best, image, masks=paste_masks(shapes[:, 0], frame_boxes, image.frame.size))
+        masks = paste_masks(shapes[:, 0], frame_boxes, image.frame.size)
+        return to_detections(best, image, known=self._known, masks=masks)
 
     @staticmethod
     def _pool(pooler: Any, pyramid: dict[str, Tensor], boxes: Tensor, image: PreparedImage) -> Tensor:
@@ -170,7 +184,13 @@ class TwoStageDetector:
 
 
 def build(
-    name: str, *, weights: Weights = "default", device: str = "cpu", fold: bool = True, **options: Any
+    name: str,
+    *,
+    weights: Weights = "default",
+    device: str = "cpu",
+    class_names: Names = (),
+    fold: bool = True,
+    **options: Any,
 ) -> BuiltModel:
     """Build a two-stage torchvision detector (the registry's builder).
 
@@ -178,15 +198,17 @@ def build(
         name: torchvision's name.
         weights: which weights to load.
         device: where it runs.
+        class_names: of the classes of own weights.
         fold: merge batch norms into convolutions, which changes results by rounding only.
         options: for torchvision's builder.
 
     Raises:
         WeightsError: the weights are missing, broken or another network's.
     """
-    loaded = load_network(name, weights=weights, **options)
+    loaded = load_network(name, weights=weights, class_names=class_names, **options)
     network: Any = loaded.network
     if fold:
         fold_batch_norms(network)
     network.to(device, memory_format=torch.channels_last)
-    return BuiltModel(TwoStageDetector(name, network, device=device), loaded.weights_description, loaded.is_random)
+    model = TwoStageDetector(name, network, device=device, categories=loaded.categories or COCO)
+    return BuiltModel(model, loaded.weights_description, loaded.is_random)
