@@ -12,7 +12,7 @@ from contextlib import suppress
 from urllib.parse import SplitResult, unquote, urljoin, urlsplit
 from urllib.request import getproxies, proxy_bypass
 
-from dffcli import __version__
+from dffcli._version import __version__
 
 TIMEOUT = 10.0  # seconds without a byte
 MAX_REDIRECTS = 5
