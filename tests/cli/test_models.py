@@ -59,3 +59,16 @@ def test_nothing_heavy_is_imported() -> None:
     )
     result = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=False)
     assert result.returncode == 0, result.stderr
+
+
+def test_a_model_takes_one_line_of_80_columns(
+    capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("COLUMNS", "80")
+    assert main(["models"]) == 0
+    lines = capsys.readouterr().out.splitlines()
+    assert max(map(len, lines)) <= 80
+    for name in model_entries():
+        assert sum(line.split()[:1] == [name] for line in lines) == 1
+    (line,) = [line for line in lines if line.startswith("maskrcnn_resnet50_fpn_v2")]
+    assert line.split() == ["maskrcnn_resnet50_fpn_v2", "80", "186", "to", "download", "AP", "47.4", "+masks"]

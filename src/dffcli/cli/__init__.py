@@ -11,6 +11,7 @@ import typer
 from dffcli._runtime import settle
 from dffcli._version import __version__
 from dffcli.cli.failures import reason_of_system
+from dffcli.cli.habits import advice_on_option
 from dffcli.cli.signals import Stopped, stopping
 from dffcli.cli.terminal import complain, finish_stdout, patient_stderr, plain
 from dffcli.errors import DFFError, SettingError
@@ -93,6 +94,10 @@ def _exit_code(error: Exception) -> int:
     """Say in one line what the user can act on, and give the exit code; what is a bug of ours passes on."""
     show, code = getattr(error, "show", None), getattr(error, "exit_code", None)
     if show is not None and code is not None:  # wrong usage, as click has it
+        advice = advice_on_option(str(getattr(error, "option_name", "")))
+        if advice is not None:
+            error.message = f"no such option: {error.option_name}; {advice}"  # type: ignore[attr-defined]
+            error.possibilities = []  # type: ignore[attr-defined]
         for name in ("message", "param_hint"):
             if isinstance(getattr(error, name, None), str):
                 setattr(error, name, plain(getattr(error, name)))

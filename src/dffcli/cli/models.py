@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from typing import TYPE_CHECKING, Annotated
 
 import typer
@@ -86,20 +87,29 @@ def _facts(entry: ModelEntry, item: WeightsItem | None) -> dict[str, object]:
 
 
 def _list(console: Console, rows: list[tuple[ModelEntry, WeightsItem | None]]) -> None:
+    """One line a model, within 80 columns, a table for each command."""
     from rich.table import Table
 
-    table = Table(box=None, padding=(0, 2, 0, 0))
-    for header in ("model", "task", "classes", "weights", "MB", "accuracy"):
-        table.add_column(header, justify="right" if header == "MB" else "left", no_wrap=header == "model")
-    for entry, item in sorted(rows, key=lambda row: (row[0].task, not row[0].is_bundled)):
-        task = f"{entry.task} + masks" if entry.gives_masks else str(entry.task)
-        classes = f"{len(entry.categories)} {entry.category_set}"
-        style = "bold" if entry.is_bundled else None
-        table.add_row(
-            entry.name, task, classes, _state(entry, item), _megabytes(entry, item), entry.accuracy, style=style
-        )
-    console.print(table)
-    console.print("\n`dff models NAME` tells more of one: its cut, licence and classes.", markup=False)
+    for task in Task:
+        mine = [row for row in rows if row[0].task is task]
+        if not mine:
+            continue
+        table = Table(box=None, padding=(0, 1, 0, 0))
+        for header in (f"dff {task}", "classes", "MB", "weights", "accuracy"):
+            table.add_column(header, justify="right" if header in ("classes", "MB") else "left", no_wrap=True)
+        for entry, item in sorted(mine, key=lambda row: not row[0].is_bundled):
+            accuracy = _short(entry.accuracy) + (" +masks" if entry.gives_masks else "")
+            facts = (str(len(entry.categories)), _megabytes(entry, item), _state(entry, item), accuracy)
+            table.add_row(entry.name, *facts, style="bold" if entry.is_bundled else None)
+        console.print(table)
+        console.print()
+    console.print("`dff models NAME` tells all of one: its cut, licence and classes.", markup=False)
+
+
+def _short(accuracy: str) -> str:
+    """An accuracy in a few characters: its first measure."""
+    found = re.match(r"(mean IoU|box AP|mAP50|AP50|AP) ([\d.]+)", accuracy)
+    return "" if found is None else f"{found[1].replace('mean IoU', 'mIoU').replace('box AP', 'AP')} {found[2]}"
 
 
 def _describe(console: Console, entry: ModelEntry, item: WeightsItem | None) -> None:

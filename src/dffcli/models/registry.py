@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from dataclasses import dataclass
 from difflib import get_close_matches
 from functools import cache
@@ -22,6 +23,8 @@ Weights = Literal["default", "random"] | Path
 """`default`: the published or bundled ones; `random`: for benchmarking only; a path: a local checkpoint."""
 
 DEFAULT_MODELS = {Task.DETECT: "coco-det", Task.SEGMENT: "street-seg"}
+ELSEWHERE = re.compile(r"yolo|detr|nanodet|efficientdet|mask2former|segformer|\bsam2?\b", re.IGNORECASE)
+"""Families of networks that people ask for from habit."""
 RUNTIMES = ("torch", "compile", "openvino", "onnx")
 """What can run a feature network."""
 
@@ -148,6 +151,8 @@ def find_entry(name: str, *, task: Task | None = None) -> ModelEntry:
         near = [known for known in entries if name and name in known][:3]
         near = near or get_close_matches(name, entries, n=3, cutoff=0.5)
         hint = f"did you mean {' or '.join(near)}?" if near else "`dff models` lists them"
+        if not near and ELSEWHERE.search(name):
+            hint = "dff does not run it; coco-det, bundled, knows COCO's 80 classes, and `dff models` lists the others"
         raise ModelError(f"unknown model {name!r}: {hint}")
     entry = entries[name]
     if task is not None and entry.task is not task:
