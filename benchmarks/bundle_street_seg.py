@@ -50,6 +50,8 @@ def main() -> None:
         "bytes": target.stat().st_size,
         "classes": [category.name for category in built.model.categories],
         "input_size": [360, 480],
+        "license": "licenses/nanodet-g.txt",
+        "start": "the backbone of coco-det.safetensors (NanoDet-g, trained on COCO by its author)",
         "training_command": options.command,
         "data": "CamVid train (367 labelled pictures); 1,238 street pictures of other places with pseudo labels",
         "measured": measured,

@@ -18,7 +18,14 @@ from dffcli.flow.hold import HoldFlow
 from dffcli.models.street.segmenter_model import StreetSegmentationModel
 from dffcli.training.augment import IGNORE, ViewRange, apply_view, apply_view_to_mask, random_colors, random_view
 from dffcli.training.fit import FitSettings, fit
-from dffcli.training.segment import PictureSet, SegmentObjective, SegmentSettings, class_weights, overlap_loss
+from dffcli.training.segment import (
+    PictureSet,
+    SegmentObjective,
+    SegmentSettings,
+    class_weights,
+    overlap_loss,
+    take_back,
+)
 from tests.training.tiny import scene, tiny_segmenter, write_camvid
 
 
@@ -57,6 +64,20 @@ def test_iou_of_a_known_case() -> None:
     assert mean_iou(matrix) == pytest.approx(5 / 12)
     with pytest.raises(ShapeError):
         confusion(truth, found[:1], classes=3)
+
+
+def test_taking_the_weights_back_divides_the_chances_by_them() -> None:
+    module = tiny_segmenter()
+    picture = torch.randn(1, 3, 64, 64)
+    with torch.inference_mode():
+        before = module.eval()(picture)[0].softmax(1)
+    take_back(module, (0.5, 1.0, 4.0), share=1.0)
+    with torch.inference_mode():
+        after = module(picture)[0].softmax(1)
+    wanted = before / torch.tensor([0.5, 1.0, 4.0]).view(1, 3, 1, 1)
+    torch.testing.assert_close(after, wanted / wanted.sum(1, keepdim=True))
+    with pytest.raises(DataError, match="a weight for each of 3 classes, got 2"):
+        take_back(module, (1.0, 2.0), share=1.0)
 
 
 def test_overlap_loss_is_zero_for_the_truth_and_blind_to_what_is_ignored() -> None:

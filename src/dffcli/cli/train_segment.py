@@ -93,6 +93,17 @@ WeatherShare = Annotated[
         help="Share of the views that are given shadow, fog, rain, dusk, glare, or a shaken or coarse camera.",
     ),
 ]
+TakeBack = Annotated[
+    float,
+    typer.Option(
+        min=0.0,
+        max=1.0,
+        metavar="X",
+        rich_help_panel=options.LEARN,
+        help="At the end, how much of the classes' weights (rare ones weigh more in the loss) is taken off the scores "
+        "again; 0 finds rare classes more often, and more often where they are not.",
+    ),
+]
 BackboneRate = Annotated[
     float,
     typer.Option(
@@ -151,6 +162,7 @@ def train_segment(
     batch_size: options.BatchSize = 8,
     learning_rate: options.LearningRate = 2e-3,
     backbone_rate: BackboneRate = 1.0,
+    take_back: TakeBack = 0.75,
     optimizer: options.OptimizerOption = options.Optimizer.ADAMW,
     weight_decay: options.WeightDecay = 0.02,
     rate_schedule: options.RateScheduleOption = options.RateSchedule.POLY,
@@ -181,6 +193,7 @@ def train_segment(
     from dffcli.flow.light_file import export_light_flow, load_light_flow
     from dffcli.models.street import segmenter_model
     from dffcli.models.street.network import StreetSegmenter
+    from dffcli.training import segment
     from dffcli.training.augment import ViewRange
     from dffcli.training.joint import JointObjective, JointSegmenter
     from dffcli.training.segment import SegmentObjective, SegmentSettings, class_weights
@@ -221,6 +234,8 @@ def train_segment(
         flow_target = target.with_name("flow.safetensors")
         export_light_flow(flow_target, trained.flow)
         trained, advice = trained.segmenter, f"{advice} --flow {flow_target}"
+    if isinstance(trained, StreetSegmenter):
+        segment.take_back(trained, weights, share=take_back)
     segmenter_model.export(target, trained, categories=categories, like=like, steps=result.step)
     if not quiet:
         say(f"{target}: the network after {result.step} steps; try  {advice}")

@@ -108,6 +108,24 @@ def class_weights(pictures: Sequence[LabelledPicture], *, classes: int, power: f
     return tuple(float(weight) for weight in weights)
 
 
+@torch.no_grad()
+def take_back(module: StreetSegmenter, weights: Sequence[float], *, share: float) -> None:
+    """Undo part of what weighting the classes taught: rare classes are answered too often.
+
+    A network trained with weights answers with chances that were multiplied by them; taking their logarithms off the
+    scores gives the plain chances back. It costs nothing: the classifier has a bias.
+
+    Args:
+        module: trained with the weights.
+        weights: of the cross-entropy, by class.
+        share: of their logarithms, 0 to 1.
+    """
+    bias = module.classifier.bias
+    if bias is None or len(bias) != len(weights):
+        raise DataError(f"expected a weight for each of {module.classes} classes, got {len(weights)}")
+    bias -= share * torch.tensor(weights, dtype=bias.dtype, device=bias.device).log()
+
+
 def overlap_loss(logits: Tensor, truth: Tensor, trust: Tensor) -> Tensor:
     """One minus the soft intersection over union, mean over the classes of a batch.
 
