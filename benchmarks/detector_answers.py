@@ -1,8 +1,8 @@
 """What the detector answers at two sizes and mirrored, joined: better boxes than one look gives, to train it on.
 
 The boxes of a class that overlap are joined to their mean, weighted by their scores (Weighted Boxes Fusion, arXiv
-1910.13302); the score is the mean over all looks. Writes COCO JSON with all 80 classes. `--judge` says instead what the
-joined answers are worth on COCO's val pictures.
+1910.13302); the score is the mean over all looks. Writes COCO JSON with all 80 classes, its pictures named from the
+data folder on. `--judge` says what the joined answers are worth on COCO's val pictures.
 """
 
 from __future__ import annotations
@@ -104,7 +104,8 @@ def write(look: Looks, data: Path, target: Path) -> None:
     images, annotations = [], list[dict[str, object]]()
     for number, path in enumerate(pictures(data), 1):
         image = read_picture(path)
-        images.append({"id": number, "file_name": str(path), "height": image.shape[0], "width": image.shape[1]})
+        height, width = image.shape[:2]
+        images.append({"id": number, "file_name": str(path.relative_to(data)), "height": height, "width": width})
         found = look(image)
         for box, score, category in zip(found.boxes, found.scores, found.category_ids, strict=True):
             if score < WRITTEN:

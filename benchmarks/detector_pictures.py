@@ -1,4 +1,4 @@
-"""Frames that show what the bundled detector finds, misses and makes up, as `dff detect` draws them (docs/pictures).
+"""Frames that show what the bundled detector finds, misses and makes up, as `dff detect` draws them.
 
 Only footage whose terms allow it is shown: sample-videos by Intel (car-detection.mp4, CC BY 4.0), Udacity's
 CarND-Vehicle-Detection (test_video.mp4, MIT) and DAVIS 2016 (BSD). The frames were chosen by eye, half of them for
@@ -20,7 +20,7 @@ from dffcli.models.registry import build_model
 from dffcli.render.overlay import Overlay
 from dffcli.video.reader import open_source
 
-TARGET = Path(__file__).parents[1] / "docs" / "pictures"
+TARGET = Path(__file__).parents[1] / "docs" / "pictures" / "detector"
 WIDTH = 560  # pixels
 SCORE = 0.5  # what `dff detect` shows unless told otherwise
 FRAMES = {

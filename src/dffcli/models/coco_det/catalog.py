@@ -16,5 +16,6 @@ ENTRIES: tuple[ModelEntry, ...] = (
         weights_bytes=7_590_200,
         license="Apache-2.0 (weights/licenses/nanodet-g.txt); trained on COCO, see weights/README.md",
         is_bundled=True,
+        accuracy="AP50 48 on 83 pictures of COCO val2017 (person 64, vehicles 55, animals 84, rooms and food 35)",
     ),
 )
