@@ -8,7 +8,7 @@ import shutil
 from pathlib import Path
 
 from common import parser
-from dffcli.flow.light_file import build_light_flow
+from dffcli.flow.light_file import build as build_light_flow
 from light_flow import end_point_error, made_error
 
 WEIGHTS = Path(__file__).parents[1] / "weights"
@@ -19,7 +19,7 @@ def main() -> None:
     arguments.add_argument("network", type=Path)
     arguments.add_argument("--command", required=True, help="the training command, for the manifest")
     options = arguments.parse_args()
-    flow = build_light_flow(options.network, device="cpu")
+    flow = build_light_flow(str(options.network), device="cpu")
     measured = {
         "end-point error, 3 FlyingChairs pairs": round(end_point_error(flow, options.data), 2),
         "end-point error, 24 made pairs": round(made_error(flow, options.data), 2),

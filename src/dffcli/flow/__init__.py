@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import dataclass
 from difflib import get_close_matches
+from importlib import import_module
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -14,17 +16,38 @@ if TYPE_CHECKING:
 
     from dffcli.core.protocols import FlowEstimator
 
+Load = Callable[[str, "nn.Module"], None]
+"""Fills a learned network of that name with its weights."""
+
+
+@dataclass(frozen=True, slots=True)
+class FlowEntry:
+    """One estimator.
+
+    Attributes:
+        summary: what it is, in a line.
+        builder: `module:function`, called as `function(name, device=..., load=...) -> FlowEstimator`.
+    """
+
+    summary: str
+    builder: str
+
+
+_DIS = "dffcli.flow.dis:build"
+_RAFT = "dffcli.flow.raft:build"
+_LIGHT = "dffcli.flow.light_file:build"
+
 FLOWS = {
-    "dis": "OpenCV DIS on a reduced grey picture, chained from frame to frame (default)",
-    "dis-fast": "DIS on a picture of 3/4 the size: half the cost",
-    "dis-fine": "DIS down to the last pixel: four times the cost",
-    "farneback": "Farneback's polynomial flow",
-    "raft_small": "torchvision's RAFT, small (torchvision's weights)",
-    "raft_large": "torchvision's RAFT, large (torchvision's weights; for a GPU)",
-    "light": "our own light network (bundled), or the FILE.safetensors that `dff train` made",
-    "none": "no flow: hold the key frame's features (the lower baseline)",
+    "dis": FlowEntry("OpenCV DIS on a reduced grey picture, chained from frame to frame (default)", _DIS),
+    "dis-fast": FlowEntry("DIS on a picture of 3/4 the size: half the cost", _DIS),
+    "dis-fine": FlowEntry("DIS down to the last pixel: four times the cost", _DIS),
+    "farneback": FlowEntry("Farneback's polynomial flow", "dffcli.flow.farneback:build"),
+    "raft_small": FlowEntry("torchvision's RAFT, small (torchvision's weights)", _RAFT),
+    "raft_large": FlowEntry("torchvision's RAFT, large (torchvision's weights; for a GPU)", _RAFT),
+    "light": FlowEntry("our own light network (bundled), or the FILE.safetensors that `dff train` made", _LIGHT),
+    "none": FlowEntry("no flow: hold the key frame's features (the lower baseline)", "dffcli.flow.hold:build"),
 }
-"""Every estimator and what it is, in a line; importing this costs nothing."""
+"""Every estimator by name; importing this costs nothing."""
 
 FILE_SUFFIX = ".safetensors"
 
@@ -49,9 +72,7 @@ def check_flow(name: str) -> None:
         raise ModelError(f"unknown flow {name!r}: {hint}")
 
 
-def build_flow(
-    name: str, *, device: str = "cpu", load: Callable[[str, nn.Module], None] | None = None
-) -> FlowEstimator:
+def build_flow(name: str, *, device: str = "cpu", load: Load | None = None) -> FlowEstimator:
     """The flow estimator of that name.
 
     Args:
@@ -64,22 +85,7 @@ def build_flow(
         WeightsError: its weights are not here and cannot be fetched.
     """
     check_flow(name)
-    if name == "light" or name.endswith(FILE_SUFFIX):
-        from dffcli.flow.light_file import build_light_flow
-
-        return build_light_flow(None if name == "light" else Path(name), device=device)
-    if name.startswith("raft"):
-        from dffcli.flow.raft import build_raft
-
-        return build_raft(name, device=device, load=load or (lambda _name, _network: None))
-    if name == "farneback":
-        from dffcli.flow.farneback import FarnebackFlow
-
-        return FarnebackFlow()
-    if name == "none":
-        from dffcli.flow.hold import HoldFlow
-
-        return HoldFlow()
-    from dffcli.flow.dis import SETTINGS, DisFlow
-
-    return DisFlow(name, SETTINGS[name])
+    builder = _LIGHT if name.endswith(FILE_SUFFIX) else FLOWS[name].builder
+    module, function = builder.split(":")
+    flow: FlowEstimator = getattr(import_module(module), function)(name, device=device, load=load)
+    return flow

@@ -76,3 +76,8 @@ class DisFlow:
         step = np.asarray(self._dis.calc(start_grey, end_grey, None), np.float32)  # type: ignore[call-overload]  # None is allowed
         start.cache.setdefault(slot, (end_grey, step))  # not the picture: a chain of pictures would never be let go
         return step
+
+
+def build(name: str, **_options: object) -> DisFlow:
+    """The registry's builder."""
+    return DisFlow(name, SETTINGS[name])

@@ -35,3 +35,8 @@ class FarnebackFlow:
             flags=0,
         )
         return field_from_grey(key_grey, current_grey, np.asarray(displacement, np.float32))
+
+
+def build(_name: str, **_options: object) -> FarnebackFlow:
+    """The registry's builder."""
+    return FarnebackFlow()

@@ -31,12 +31,16 @@ def load_light_flow(path: Path) -> LightFlowNet:
     return module
 
 
-def build_light_flow(path: Path | None, *, device: str) -> MeasuredFlow:
-    """The bundled light flow network, or one from a file, ready to run.
+def build(name: str, *, device: str, **_options: object) -> MeasuredFlow:
+    """The bundled light flow network, or one from a file, ready to run (the registry's builder).
+
+    Args:
+        name: "light", or the file.
+        device: where it runs.
 
     Raises:
         WeightsError: it is missing, broken or another network's.
     """
-    if path is None:
+    if name == "light":
         return MeasuredFlow(LightFlow(load_light_flow(bundled_file(KIND)[0]), device=device))
-    return MeasuredFlow(LightFlow(load_light_flow(path), device=device, name=f"light from {path.name}"))
+    return MeasuredFlow(LightFlow(load_light_flow(Path(name)), device=device, name=f"light from {Path(name).name}"))

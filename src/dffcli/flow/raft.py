@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
-
 import cv2
 import numpy as np
 import torch
 from torch import Tensor, nn
 
 from dffcli.core.types import FlowField, PreparedImage
+from dffcli.flow import Load
 from dffcli.flow.grey import grey_picture, photometric_error
 
 LONG_SIDE = 512  # pixels
@@ -60,16 +59,17 @@ class RaftFlow:
         return prepared
 
 
-def build_raft(name: str, *, device: str, load: Callable[[str, nn.Module], None]) -> RaftFlow:
-    """Torchvision's RAFT.
+def build(name: str, *, device: str, load: Load | None = None) -> RaftFlow:
+    """Torchvision's RAFT (the registry's builder).
 
     Args:
         name: "raft_small" or "raft_large".
         device: where it runs.
-        load: fills a network of that name with its weights.
+        load: fills a network of that name with its weights; random if absent.
     """
     from torchvision.models import optical_flow
 
     network: nn.Module = getattr(optical_flow, name)(weights=None)
-    load(name, network)
+    if load is not None:
+        load(name, network)
     return RaftFlow(name, network, device=device)
