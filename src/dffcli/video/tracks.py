@@ -16,6 +16,21 @@ from dffcli.video.fit import CONTAINERS, Way, kind_of, left_out, ways_into
 from dffcli.video.recode import AudioMode
 
 COPIED_TYPES = ("audio", "subtitle", "attachment")
+MAC_LANGUAGES = {
+    "deu": "ger",
+    "nld": "dut",
+    "ell": "gre",
+    "isl": "ice",
+    "zho": "chi",
+    "sqi": "alb",
+    "hye": "arm",
+    "kat": "geo",
+    "swe": "sve",
+    "fas": "iri",
+    "ron": "rom",
+}
+"""Languages that QuickTime knows by another code."""
+
 NEAR = Fraction(1, 5)  # seconds; a packet that goes back less is moved forward, not left out
 
 
@@ -99,6 +114,8 @@ class CopiedTracks:
             for label, value in track.source.metadata.items():
                 if label.lower() in ("language", "title", "handler_name", "filename", "mimetype"):
                     track.target.metadata[label] = value
+            if output.format.name == "mov" and (language := track.source.language) in MAC_LANGUAGES:
+                track.target.metadata["language"] = MAC_LANGUAGES[language]
             track.target.disposition = track.source.disposition
 
     def begin(self, *, shift: Fraction, first: Fraction | None, end: Fraction | None) -> None:
