@@ -638,3 +638,41 @@ def test_what_was_probably_meant_is_said(tmp_path: Path) -> None:
         open_source(str(tmp_path / "list.m3u8"))
     with pytest.raises(VideoOpenError, match=r"for numbered images write a pattern in quotes: '.*frame_\*\.png'"):
         open_source(str(tmp_path / "frame_%04d.png"))
+
+
+# --- written straight through
+
+
+class Through:
+    """What can be written to and nothing else."""
+
+    def __init__(self) -> None:
+        self.data = bytearray()
+
+    def write(self, data: bytes) -> int:
+        self.data += data
+        return len(data)
+
+
+@pytest.mark.parametrize("kind", ["mkv", "mp4"])
+@pytest.mark.parametrize("source_suffix", [".ts", ".mp4"])
+def test_a_video_can_be_written_straight_through(tmp_path: Path, kind: str, source_suffix: str) -> None:
+    source = make_video(tmp_path / f"in{source_suffix}", 30, sound="aac")
+    through = Through()
+    with (
+        open_source(str(source)) as reader,
+        VideoWriter(f"x.{kind}", info=reader.info, tracks=reader.tracks(), stream=lambda: through) as writer,
+    ):
+        for frame in reader:
+            writer.write(frame.image, frame.pts_seconds, frame.duration_seconds)
+    (tmp_path / f"out.{kind}").write_bytes(through.data)
+
+    assert writer.notes == []
+    assert not Path(f"x.{kind}").exists()
+    assert len(times_in(tmp_path / f"out.{kind}", "video")) == 30
+    assert len(packets_of(tmp_path / f"out.{kind}", "audio")[0]) == len(packets_of(source, "audio")[0])
+    with av.open(str(tmp_path / f"out.{kind}")) as written:
+        decoded = sum(frame.samples for frame in written.decode(audio=0))
+    assert decoded > 45_000
+    offset = times_in(tmp_path / f"out.{kind}", "audio")[0] - times_in(tmp_path / f"out.{kind}", "video")[0]
+    assert offset == pytest.approx(times_in(source, "audio")[0] - times_in(source, "video")[0], abs=0.002)

@@ -55,13 +55,14 @@ class CopiedTracks:
     Every track is first tried alone on a scratch file. What cannot be kept is left out and noted, with what would help.
     """
 
-    def __init__(self, feed: TrackFeed, *, muxer: str, audio: AudioMode = "copy") -> None:
+    def __init__(self, feed: TrackFeed, *, muxer: str, audio: AudioMode = "copy", is_streamed: bool = False) -> None:
         """Find a way for every track.
 
         Args:
             feed: the packets.
             muxer: libav's name of the container that is to be written.
             audio: copy sound, encode it anew, or leave it out.
+            is_streamed: the container is written straight through.
         """
         self._feed = feed
         self._notes: list[str] = []
@@ -75,7 +76,7 @@ class CopiedTracks:
             streams = [s for s in streams if s.type != "audio"]
         samples = feed.sample({s.index for s in streams if s.type != "attachment"})
         for stream in streams:
-            ways = ways_into(muxer, stream, samples.get(stream.index), audio=audio)
+            ways = ways_into(muxer, stream, samples.get(stream.index), audio=audio, is_streamed=is_streamed)
             way = next(iter(ways), None)
             if way is None:
                 self._notes.append(left_out(stream, samples.get(stream.index), muxer))
