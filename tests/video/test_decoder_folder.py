@@ -12,6 +12,7 @@ from dffcli.errors import DFFError
 from dffcli.video.reader import open_source
 from dffcli.video.writer import VideoWriter
 from tests.shared import DATA, needs_shared
+from tests.video.test_writer import read
 
 FOLDER = DATA / "decoder"
 FILES = sorted(FOLDER.glob("*/*"))
@@ -40,7 +41,7 @@ def raw_times(path: Path) -> tuple[list[Fraction], bool]:
 @pytest.mark.parametrize("path", FILES, ids=lambda path: f"{path.parent.name}/{path.name}")
 def test_frames_and_times_are_the_decoders_and_survive_being_written(path: Path, tmp_path: Path) -> None:
     times, is_broken = raw_times(path)
-    read: list[Fraction] = []
+    read_times: list[Fraction] = []
     complaint = ""
     written = 0
     try:
@@ -50,8 +51,8 @@ def test_frames_and_times_are_the_decoders_and_survive_being_written(path: Path,
         ):
             try:
                 for frame in source:
-                    read.append(frame.pts_seconds)
-                    if len(read) <= 20:
+                    read_times.append(frame.pts_seconds)
+                    if len(read_times) <= 20:
                         writer.write(frame.image, frame.pts_seconds, frame.duration_seconds)
                         written += 1
             except DFFError as error:
@@ -63,10 +64,11 @@ def test_frames_and_times_are_the_decoders_and_survive_being_written(path: Path,
     if is_broken:
         assert path.name in complaint
         assert "\n" not in complaint
-    assert read[: len(times)] == times
-    assert len(read) == len(times) or is_broken
+    assert read_times[: len(times)] == times
+    assert len(read_times) == len(times) or is_broken
     if written:
-        with open_source(str(tmp_path / "out.mp4")) as copy:
-            again = [frame.pts_seconds for frame in copy]
-        assert again == [time - source.info.clock_zero_seconds for time in read[:20]]
-        assert copy.info.sample_aspect_ratio == source.info.sample_aspect_ratio
+        again, info = read(tmp_path / "out.mp4")
+        assert [frame.pts_seconds for frame in again] == [
+            time - source.info.clock_zero_seconds for time in read_times[:20]
+        ]
+        assert info.sample_aspect_ratio == source.info.sample_aspect_ratio

@@ -6,6 +6,7 @@ import os
 import subprocess
 import sys
 import textwrap
+from dataclasses import dataclass
 from fractions import Fraction
 from pathlib import Path
 
@@ -13,8 +14,9 @@ import av
 import numpy as np
 import pytest
 
-from dffcli.core.types import Frame, SourceInfo
+from dffcli.core.types import Frame, SourceInfo, UInt8Array
 from dffcli.errors import OutputError, ShapeError, VideoDecodeError
+from dffcli.files.atomic import claimed
 from dffcli.video.reader import open_source
 from dffcli.video.writer import VideoWriter
 from tests.video.media import SIZE, TICK, make_video, packets_of, picture
@@ -43,9 +45,38 @@ def times_in(path: Path, kind: str) -> list[float]:
         return sorted(float(packet.pts * packet.time_base) for packet in container.demux(stream) if packet.size)
 
 
-def read(path: Path) -> tuple[list[Frame], SourceInfo]:
-    with open_source(str(path)) as source:
-        return list(source), source.info
+@dataclass(frozen=True)
+class Written:
+    """A frame as PyAV finds it in a file."""
+
+    pts_seconds: Fraction
+    duration_seconds: Fraction | None
+    image: UInt8Array
+
+
+@dataclass(frozen=True)
+class WrittenInfo:
+    size: tuple[int, int]
+    sample_aspect_ratio: Fraction
+    duration_seconds: Fraction
+
+
+def read(path: Path) -> tuple[list[Written], WrittenInfo]:
+    """What PyAV's own demuxer and decoder find; dff's reader would hide what dff's writer does wrong."""
+    with av.open(str(path)) as container:
+        stream = container.streams.video[0]
+        tick = Fraction(stream.time_base or 1)
+        lengths = {packet.pts: packet.duration for packet in container.demux(stream) if packet.size}
+    with av.open(str(path)) as container:
+        stream = container.streams.video[0]
+        frames = [
+            Written((frame.pts or 0) * tick, lengths[frame.pts or 0] * tick, frame.to_ndarray(format="rgb24"))
+            for frame in container.decode(stream)
+        ]
+        assert sorted(lengths) == [round(frame.pts_seconds / tick) for frame in frames]
+        aspect = Fraction(stream.sample_aspect_ratio or 1)
+        length = stream.duration * tick if stream.duration else Fraction(container.duration or 0, av.time_base)
+        return frames, WrittenInfo((stream.height, stream.width), aspect, length)
 
 
 def write_pictures(path: Path, count: int = 5, *, info: SourceInfo = INFO, **options: object) -> VideoWriter:
@@ -242,7 +273,11 @@ def test_times_that_fall_together_in_milliseconds_stay_apart(tmp_path: Path) -> 
 def test_an_error_leaves_nothing(tmp_path: Path, suffix: str) -> None:
     target = tmp_path / f"out{suffix}"
     target.write_text("old")
-    with pytest.raises(KeyboardInterrupt), VideoWriter(target, info=INFO) as writer:
+    with (
+        pytest.raises(KeyboardInterrupt),
+        claimed(files=[str(target)], overwrite=True),
+        VideoWriter(target, info=INFO) as writer,
+    ):
         writer.write(picture(0), Fraction(0))
         raise KeyboardInterrupt
 

@@ -20,6 +20,7 @@ from dffcli.run.config import RunConfig
 from dffcli.run.plan import plan
 from dffcli.run.report import RunReport
 from dffcli.run.runner import started
+from dffcli.run.standard import STANDARD_OUTPUT
 
 
 def run(config: RunConfig, screen: Screen) -> None:
@@ -35,7 +36,7 @@ def run(config: RunConfig, screen: Screen) -> None:
     config = replace(config, outputs=config.outputs or (default_output(config.source),))
     report = _annotate(config, screen)
     if not screen.quiet:
-        print_report(report, outputs=config.outputs)
+        print_report(report, outputs=config.outputs, stderr=STANDARD_OUTPUT in config.outputs)
     if report.broke is not None:
         raise VideoDecodeError(f"{report.broke}; the {report.frames} frames before are written")
 

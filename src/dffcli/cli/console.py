@@ -101,9 +101,9 @@ class Console:
             self._console.print(f"{progress.frames} frames{ahead}: {facts}")
 
 
-def print_report(report: RunReport, *, outputs: tuple[str, ...]) -> None:
-    """The summary at the end, on stdout."""
-    console = plain_console()
+def print_report(report: RunReport, *, outputs: tuple[str, ...], stderr: bool = False) -> None:
+    """The summary at the end, on stdout, or on stderr where stdout holds the results."""
+    console = plain_console(stderr=stderr)
     table = Table(show_header=False, box=None, padding=(0, 2, 0, 0))
     reasons = ", ".join(f"{count} {reason}" for reason, count in report.key_reasons.items())
     table.add_row("frames", f"{report.frames}")

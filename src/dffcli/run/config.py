@@ -85,14 +85,15 @@ class RunConfig:
     """
 
     source: str = option(
-        help="A video, a folder or 'glob*' of images, a camera number, or an rtsp/http address.",
+        help="A video, a folder or 'glob*' of images, a camera number, an rtsp/http address, or - for standard input.",
         metavar="INPUT",
         is_argument=True,
     )
     outputs: tuple[str, ...] = option(
         help="Where to write; may be repeated. .mp4 .m4v .mov .mkv .webm: the video with its annotation drawn in; "
         ".json: COCO (.cocovid.json, .results.json ...: see --format); .xml: CVAT; .txt: MOT; a folder: one PNG mask a "
-        "frame. Without it: INPUT.dff.mp4 in the current folder.",
+        "frame; -: JSON lines on standard output, or a video there with --format mkv or mp4. Without it: INPUT.dff.mp4 "
+        "in the current folder.",
         flags=("--output", "-o"),
         metavar="OUT",
         panel=LOOK,

@@ -14,7 +14,7 @@ from dffcli.core.info import ModelInfo
 from dffcli.core.protocols import Schedule
 from dffcli.core.schedule import MAX_INTERVAL, PATIENCE, Adaptive, FixedInterval
 from dffcli.core.task import Task
-from dffcli.errors import ModelError, SettingError
+from dffcli.errors import ModelError, OutputError, SettingError
 from dffcli.files.check import check_outputs
 from dffcli.flow import check_flow
 from dffcli.formats.registry import check_fit, is_folder, output_formats
@@ -26,6 +26,7 @@ from dffcli.run.config import DEFAULT_INTERVAL, RunConfig
 from dffcli.run.identity import identity_of
 from dffcli.run.journal import journal_path, outputs_written
 from dffcli.run.postprocess import PostProcessing
+from dffcli.run.standard import LINES, STANDARD_OUTPUT, VIDEOS, standard_format
 from dffcli.video.reader import files_read
 from dffcli.video.source import Span
 
@@ -74,6 +75,8 @@ class PlannedOutput:
     @property
     def is_folder(self) -> bool:
         """It is a folder, else a file."""
+        if self.path == STANDARD_OUTPUT:
+            return False
         return is_folder(self.path, self.format)
 
 
@@ -122,6 +125,11 @@ class Plan:
         """What is answered on every frame."""
         return self.model.info.task
 
+    @property
+    def named_outputs(self) -> tuple[PlannedOutput, ...]:
+        """The outputs that are files and folders."""
+        return tuple(output for output in self.outputs if output.path != STANDARD_OUTPUT)
+
     def settings(self, *, flow: str, two_sided: bool) -> dict[str, Any]:
         """The options that shaped the results, as outputs and reports say them.
 
@@ -164,15 +172,17 @@ def plan(config: RunConfig, *, info: ModelInfo | None = None) -> Plan:
     _check_task(config)
     config = _decided(config)
     info = info or find_entry(config.model or "", task=config.task).info
-    formats = output_formats(config.outputs, format=config.output.format) if config.outputs else []
+    named, formats = planned_formats(config)
     finished: list[Path] = []
-    if config.resume and config.outputs:
-        finished = outputs_written(journal_path(config.outputs[0]), name=config.outputs[0])
-    written: list[Path | str] = [*config.outputs, *([] if config.report is None else [config.report])]
+    if config.resume and named:
+        finished = outputs_written(journal_path(named[0]), name=named[0])
+    written: list[Path | str] = [*named, *([] if config.report is None else [config.report])]
     inputs = [*files_read(config.source), config.weights, config.flow]
     check_outputs(written, inputs=inputs, overwrite=config.output.overwrite, ours=finished)
     outputs = tuple(PlannedOutput(*pair) for pair in zip(config.outputs, formats, strict=True))
     for output in outputs:
+        if output.path == STANDARD_OUTPUT:
+            continue
         check_fit(output.path, output.format, task=info.task, has_masks=info.gives_masks, model=info.name)
     if DEVICES.fullmatch(config.device) is None:
         raise ModelError(f"device {config.device!r}: expected auto, cpu, cuda, cuda:N or mps")
@@ -201,13 +211,32 @@ def plan(config: RunConfig, *, info: ModelInfo | None = None) -> Plan:
         report=config.report,
         writing=config.output,
         resume=config.resume,
-        identity=identity_of(config) if config.outputs else {},
+        identity=identity_of(config) if named else {},
     )
 
 
 def _recognised(config: RunConfig) -> str | None:
     """The network that the weights are of, where no model is named."""
     return recognise(config.weights) if isinstance(config.weights, Path) else None
+
+
+def planned_formats(config: RunConfig) -> tuple[list[str], list[str]]:
+    """The outputs that have a name, and the format of every output.
+
+    Raises:
+        OutputError: an output asks for nothing known, or standard output is named twice.
+    """
+    named = tuple(path for path in config.outputs if path != STANDARD_OUTPUT)
+    if len(config.outputs) - len(named) > 1:
+        raise OutputError("standard output: named twice as an output")
+    format = config.output.format
+    is_for_standard = len(named) < len(config.outputs) and format in (LINES, *VIDEOS)
+    found = dict(
+        zip(named, output_formats(named, format=None if is_for_standard else format) if named else [], strict=True)
+    )
+    own = format if is_for_standard or not named else None
+    formats = [standard_format(own) if path == STANDARD_OUTPUT else found[path] for path in config.outputs]
+    return list(named), formats
 
 
 def plan_schedule(task: Task, *, key_interval: int | None = None, max_interval: int | None = None) -> PlannedSchedule:

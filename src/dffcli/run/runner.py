@@ -206,7 +206,7 @@ def holding_outputs(plan: Plan) -> Iterator[tuple[Claim, ...]]:
     Raises:
         OutputError: somebody else has one; or, at the end, a result had to go beside something that had appeared.
     """
-    files = [output.path for output in plan.outputs if not output.is_folder]
+    files = [output.path for output in plan.named_outputs if not output.is_folder]
     folders = [output.path for output in plan.outputs if output.is_folder]
     reports = [] if plan.report is None else [plan.report]
     with (
@@ -355,10 +355,10 @@ def open_journal(plan: Plan, info: SourceInfo, parts: Parts) -> Journal:
     """
     if info.is_live and plan.resume:
         raise InputError(f"{plan.source}: a live source cannot be resumed")
-    if info.is_live or not plan.outputs or not plan.source:
+    if info.is_live or not plan.named_outputs or not plan.source:
         return Journal(None, {}, resume=False, name=plan.source)
     loaded = {"weights loaded": parts.built.weights_description, "device": parts.device, "flow": parts.flow.name}
-    output = plan.outputs[0].path
+    output = plan.named_outputs[0].path
     return Journal(journal_path(output), plan.identity | loaded, resume=plan.resume, name=output)
 
 

@@ -10,6 +10,8 @@ from dffcli.formats.sink import OutputOptions, RunFacts, Sink
 from dffcli.render.overlay import Overlay
 from dffcli.run.overlay_sink import OverlaySink
 from dffcli.run.plan import PlannedOutput
+from dffcli.run.standard import LINES, STANDARD_OUTPUT, VIDEOS
+from dffcli.run.standard_output import JsonLines, OpenOutput
 from dffcli.video.feed import TrackFeed
 from dffcli.video.source import Source
 from dffcli.video.writer import VideoWriter
@@ -37,9 +39,13 @@ def open_sink(
         source: where the pictures come from, for what lies beside them.
     """
     categories = recolored(categories, options.palette)
-    if output.format == "video":
+    if output.path == STANDARD_OUTPUT and output.format == LINES:
+        return JsonLines(Sequence(info, task, categories, run))
+    if output.format in ("video", *VIDEOS):
         tracks = None if source is None else source.tracks()
-        parts = overlay_parts(output.path, info=info, categories=categories, options=options, tracks=tracks)
+        parts = overlay_parts(
+            output.path, info=info, categories=categories, options=options, tracks=tracks, kind=output.format
+        )
         return OverlaySink(*parts)
     return open_record_sink(output.path, output.format, Sequence(info, task, categories, run), options=options)
 
@@ -51,7 +57,16 @@ def overlay_parts(
     categories: tuple[Category, ...],
     options: OutputOptions,
     tracks: TrackFeed | None = None,
+    kind: str = "video",
 ) -> tuple[Overlay, VideoWriter]:
     """What draws on a source's frames, and what encodes them."""
-    writer = VideoWriter(path, info=info, crf=options.crf, tracks=tracks, audio=options.audio)
+    is_standard = path == STANDARD_OUTPUT
+    writer = VideoWriter(
+        f"standard output.{kind}" if is_standard else path,
+        info=info,
+        crf=options.crf,
+        tracks=tracks,
+        audio=options.audio,
+        stream=OpenOutput if is_standard else None,
+    )
     return Overlay(categories, opacity=options.opacity), writer

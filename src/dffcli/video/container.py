@@ -51,7 +51,6 @@ FILE_OPTIONS = {
     "format_whitelist": ",".join(sorted(av.formats_available - REFERRING_FORMATS)),
 }
 FAR_SIGHT = {"probesize": "200000000", "analyzeduration": "3600000000"}  # bytes, microseconds
-PRINTF_NUMBER = re.compile(r"%0?\d*d")
 
 
 def open_file(path: Path, *, look_far: bool = False) -> InputContainer:
@@ -86,9 +85,6 @@ def _hint(path: Path) -> str:
             ": a playlist on this disk could make dff open other files, so it is not followed; give its address "
             "(http://...), or join its parts first: ffmpeg -i LIST -c copy joined.mp4"
         )
-    if PRINTF_NUMBER.search(path.name):
-        pattern = PRINTF_NUMBER.sub("*", path.name)
-        return f": for numbered images write a pattern in quotes: '{path.with_name(pattern)}'"
     return ""
 
 

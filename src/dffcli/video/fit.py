@@ -20,6 +20,7 @@ CONTAINERS = {"mp4": "mp4", "mov": "mov", "matroska": "mkv", "webm": "webm"}
 """What users call libav's muxers."""
 
 TEXT_OF = {"mp4": "mov_text", "mov": "mov_text", "matroska": "subrip", "webm": "webvtt"}
+ADTS_HEAD = 7  # bytes
 LAYOUTS = {1: "mono", 2: "stereo", 3: "2.1", 4: "4.0", 5: "5.0", 6: "5.1", 7: "6.1", 8: "7.1"}
 """What so many channels are taken for where the file does not say."""
 
@@ -56,7 +57,9 @@ def codec_name(stream: Any) -> str | None:
     return None if stream.codec_context is None else stream.codec_context.codec.canonical_name
 
 
-def ways_into(muxer: str, stream: Any, sample: Packet[Any] | None, *, audio: AudioMode) -> Iterator[Way]:
+def ways_into(
+    muxer: str, stream: Any, sample: Packet[Any] | None, *, audio: AudioMode, is_streamed: bool = False
+) -> Iterator[Way]:
     """The ways that work, best first.
 
     Args:
@@ -64,6 +67,7 @@ def ways_into(muxer: str, stream: Any, sample: Packet[Any] | None, *, audio: Aud
         stream: the track.
         sample: its first packet, where there is one.
         audio: what is to be done with sound.
+        is_streamed: the container is written straight through: its header cannot be completed later.
     """
     is_strict = muxer in ("mp4", "mov") and stream.type == "audio"
     if stream.type == "audio" and audio in ENCODERS:
@@ -71,6 +75,11 @@ def ways_into(muxer: str, stream: Any, sample: Packet[Any] | None, *, audio: Aud
         if _works(muxer, way, None):
             yield way
         return
+    if is_streamed and codec_name(stream) == "aac" and not stream.codec_context.extradata:
+        bare = None if sample is None else adts_config(bytes(sample))
+        if bare is not None:
+            yield Way(partial(_bare_aac, stream, bare), is_strict=is_strict)
+            return
     copy = Way(partial(_copied, stream), is_strict=is_strict)
     if _works(muxer, copy, sample):
         yield copy
@@ -157,6 +166,35 @@ def _copied(stream: Any, output: OutputContainer) -> tuple[Any, Convert | None]:
         if nameless and int(nameless[1]) in LAYOUTS:
             target.codec_context.layout = LAYOUTS[int(nameless[1])]
     return target, None
+
+
+def adts_config(packet: bytes) -> bytes | None:
+    """What an mp4's header says of AAC, from the head of a packet that says it itself (ADTS, as in MPEG-TS)."""
+    if len(packet) < ADTS_HEAD or packet[0] != 0xFF or packet[1] & 0xF6 != 0xF0:
+        return None
+    kind, rate, channels = packet[2] >> 6, packet[2] >> 2 & 15, (packet[2] & 1) << 2 | packet[3] >> 6
+    if not channels:
+        return None  # said in the sound itself
+    return ((kind + 1) << 11 | rate << 7 | channels << 3).to_bytes(2, "big")
+
+
+def without_adts(packet: Packet[Any] | None) -> Sequence[Packet[Any]]:
+    """The packet without that head."""
+    if packet is None:
+        return []
+    data = bytes(packet)
+    if data[0] != 0xFF or data[1] & 0xF6 != 0xF0:
+        return [packet]
+    bare: Packet[Any] = Packet(data[ADTS_HEAD if data[1] & 1 else ADTS_HEAD + 2 :])  # 2 more where there is a checksum
+    bare.pts, bare.dts, bare.duration, bare.time_base = packet.pts, packet.dts, packet.duration, packet.time_base
+    bare.is_keyframe = True
+    return [bare]
+
+
+def _bare_aac(stream: Any, config: bytes, output: OutputContainer) -> tuple[Any, Convert | None]:
+    target = output.add_stream_from_template(stream, opaque=True)
+    target.codec_context.extradata = config
+    return target, without_adts
 
 
 def _recoded(stream: Any, codec: AudioMode, output: OutputContainer) -> tuple[Any, Convert | None]:

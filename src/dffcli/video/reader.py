@@ -19,6 +19,7 @@ from dffcli.video.source import MAX_PIXELS, Source, Span
 from dffcli.video.stills import IMAGE_SUFFIXES, about
 from dffcli.video.video_file import VideoFile
 
+PRINTF_NUMBER = re.compile(r"%0?\d*d")
 MOVING_FORMATS = frozenset(("PNG", "AVIF"))  # of images in motion, which libav reads with their exact times
 ADDRESS = re.compile(r"(rtsps?|https?|rtmps?|srt|udp|rtp|tcp)://", re.IGNORECASE)
 
@@ -61,6 +62,9 @@ def open_source(
     if ADDRESS.match(spec):
         return VideoFile(spec, stream=stream, motion_vectors=motion_vectors, max_pixels=max_pixels)
     path = Path(spec)
+    if PRINTF_NUMBER.search(path.name) and not path.exists():
+        pattern = path.with_name(PRINTF_NUMBER.sub("*", path.name))
+        raise VideoOpenError(f"{spec}: no such file; for numbered images write a pattern in quotes: '{pattern}'")
     try:
         exists = "\0" not in spec and path.exists()
     except OSError as error:

@@ -58,7 +58,10 @@ def encoded(codec: str, text: str) -> bytes:
 
 
 class TextConverter:
-    """Subtitles of one track, turned into another kind; lines that begin together become one."""
+    """Subtitles of one track, turned into another kind.
+
+    mp4 shows one text at a time: lines that overlap are cut into pieces, in each of which all of them stand.
+    """
 
     def __init__(self, source: Any, codec: str, output: OutputContainer) -> None:
         """Add the stream.
@@ -70,7 +73,8 @@ class TextConverter:
         """
         self._kind = source.codec_context.codec.canonical_name
         self._codec = codec
-        self._held: tuple[int, int, str] | None = None  # start, duration in milliseconds; text
+        self._shown: list[tuple[int, str]] = []  # end in milliseconds and text of the lines on screen
+        self._place = 0  # milliseconds up to which everything is written
         self.target: Any = output.add_stream(codec)
         self.target.time_base = MILLISECOND
         context: Any = self.target.codec_context
@@ -79,19 +83,32 @@ class TextConverter:
     def convert(self, packet: Packet[Any] | None) -> Sequence[Packet[Any]]:
         """The packets that are complete once this one is known; with None, the last."""
         if packet is None:
-            held, self._held = self._held, None
-            return [] if held is None else [self._made(*held)]
+            return self._written_until(None)
         tick = Fraction(packet.time_base)
         start = round((packet.pts or 0) * tick / MILLISECOND)
         duration = round((packet.duration or 0) * tick / MILLISECOND)
         text = plain_text(self._kind, bytes(packet)).strip()
         if not text:
             return []
-        if self._held is not None and self._held[0] == start:
-            self._held = (start, max(self._held[1], duration), f"{self._held[2]}\n{text}")
-            return []
-        held, self._held = self._held, (start, duration, text)
-        return [] if held is None else [self._made(*held)]
+        if self._codec != "mov_text":
+            return [self._made(start, duration, text)]
+        complete = self._written_until(start)
+        self._shown.append((start + duration, text))
+        return complete
+
+    def _written_until(self, time: int | None) -> list[Packet[Any]]:
+        """What is on screen from where we are to `time`, or to the end."""
+        packets = []
+        while self._shown and (time is None or self._place < time):
+            first_end = min(end for end, _ in self._shown)
+            stop = first_end if time is None else min(first_end, time)
+            if stop > self._place:
+                lines = "\n".join(text for _, text in self._shown)
+                packets.append(self._made(self._place, stop - self._place, lines))
+            self._place = max(self._place, stop)
+            self._shown = [(end, text) for end, text in self._shown if end > self._place]
+        self._place = max(self._place, time or 0)
+        return packets
 
     def _made(self, start: int, duration: int, text: str) -> Packet[Any]:
         packet: Packet[Any] = Packet(encoded(self._codec, text))

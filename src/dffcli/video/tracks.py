@@ -16,6 +16,21 @@ from dffcli.video.fit import CONTAINERS, Way, kind_of, left_out, ways_into
 from dffcli.video.recode import AudioMode
 
 COPIED_TYPES = ("audio", "subtitle", "attachment")
+MAC_LANGUAGES = {
+    "deu": "ger",
+    "nld": "dut",
+    "ell": "gre",
+    "isl": "ice",
+    "zho": "chi",
+    "sqi": "alb",
+    "hye": "arm",
+    "kat": "geo",
+    "swe": "sve",
+    "fas": "iri",
+    "ron": "rom",
+}
+"""Languages that QuickTime knows by another code."""
+
 NEAR = Fraction(1, 5)  # seconds; a packet that goes back less is moved forward, not left out
 
 
@@ -40,13 +55,14 @@ class CopiedTracks:
     Every track is first tried alone on a scratch file. What cannot be kept is left out and noted, with what would help.
     """
 
-    def __init__(self, feed: TrackFeed, *, muxer: str, audio: AudioMode = "copy") -> None:
+    def __init__(self, feed: TrackFeed, *, muxer: str, audio: AudioMode = "copy", is_streamed: bool = False) -> None:
         """Find a way for every track.
 
         Args:
             feed: the packets.
             muxer: libav's name of the container that is to be written.
             audio: copy sound, encode it anew, or leave it out.
+            is_streamed: the container is written straight through.
         """
         self._feed = feed
         self._notes: list[str] = []
@@ -60,7 +76,7 @@ class CopiedTracks:
             streams = [s for s in streams if s.type != "audio"]
         samples = feed.sample({s.index for s in streams if s.type != "attachment"})
         for stream in streams:
-            ways = ways_into(muxer, stream, samples.get(stream.index), audio=audio)
+            ways = ways_into(muxer, stream, samples.get(stream.index), audio=audio, is_streamed=is_streamed)
             way = next(iter(ways), None)
             if way is None:
                 self._notes.append(left_out(stream, samples.get(stream.index), muxer))
@@ -99,6 +115,8 @@ class CopiedTracks:
             for label, value in track.source.metadata.items():
                 if label.lower() in ("language", "title", "handler_name", "filename", "mimetype"):
                     track.target.metadata[label] = value
+            if output.format.name == "mov" and (language := track.source.language) in MAC_LANGUAGES:
+                track.target.metadata["language"] = MAC_LANGUAGES[language]
             track.target.disposition = track.source.disposition
 
     def begin(self, *, shift: Fraction, first: Fraction | None, end: Fraction | None) -> None:

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from contextlib import ExitStack, suppress
 from dataclasses import dataclass
 from fractions import Fraction
 from math import lcm
 from pathlib import Path
 from types import TracebackType
-from typing import Self
+from typing import Any, Self
 
 import av
 import cv2
@@ -35,7 +36,8 @@ SMPTE170M = 6  # AVCOL_SPC_SMPTE170M, the BT.601 matrix, in which OpenCV convert
 MIN_H264_SIDE = 16  # pixels, of libx264
 SECONDS_BETWEEN_INTRAS = 2  # so that players can jump about in the result
 MILLISECOND = Fraction(1, 1000)  # the clock of Matroska and WebM
-MAX_DELAY = Fraction(1, 10)  # seconds by which frames closer than a millisecond may be moved in all
+MAX_DELAY = Fraction(1, 50)  # seconds by which frames closer than a millisecond may be moved in all
+FRAGMENTS = "+frag_keyframe+empty_moov+default_base_moof"  # mp4 that can be written straight through
 GLOBAL_HEADER = 1 << 22  # AV_CODEC_FLAG_GLOBAL_HEADER; all our containers want it
 COARSEST_CLOCK = 1000  # ticks a second
 MAX_TIMESCALE = 2**31 - 1  # ticks a second of mp4's common clock
@@ -87,6 +89,7 @@ class VideoWriter:
         tracks: TrackFeed | None = None,
         audio: AudioMode = "copy",
         threads: int = 0,
+        stream: Callable[[], Any] | None = None,
     ) -> None:
         """Describe the file; it is begun on entering the context.
 
@@ -98,6 +101,8 @@ class VideoWriter:
             tracks: the source's sound and subtitles; closed with the writer.
             audio: copy the sound, encode it anew, or leave it out.
             threads: of the encoder; 0 lets it choose.
+            stream: opens what is written to instead of a file, where nothing can be gone back to; the path then only
+                says the format.
 
         Raises:
             OutputError: no video format has that suffix, or the format's clock is too coarse for the source.
@@ -118,6 +123,7 @@ class VideoWriter:
         self._feed = tracks
         self._audio = audio
         self._threads = threads
+        self._stream_to = stream
         self._time_base = info.time_base if self._format.has_fine_clock else MILLISECOND
         self._durations: dict[int, int] = {}
         self._last_pts: int | None = None
@@ -135,11 +141,13 @@ class VideoWriter:
 
     def __enter__(self) -> Self:
         with ExitStack() as stack:
-            self._part = stack.enter_context(atomic_path(self._path))
+            if self._stream_to is None:
+                self._part = stack.enter_context(atomic_path(self._path))
             if self._feed is not None:
                 self._labels, said = labels_of(self._feed.container, self._picture_stream(self._feed))
                 self._notes += said
-                tracks = CopiedTracks(self._feed, muxer=self._format.muxer, audio=self._audio)
+                is_streamed = self._stream_to is not None
+                tracks = CopiedTracks(self._feed, muxer=self._format.muxer, audio=self._audio, is_streamed=is_streamed)
                 self._tracks = stack.enter_context(tracks)
             self._open()
             self._stack = stack.pop_all()
@@ -205,13 +213,16 @@ class VideoWriter:
 
     def _open(self) -> None:
         try:
+            free = "+use_metadata_tags" if needs_free_labels(self._labels) else ""
             options = {"avoid_negative_ts": "disabled"}  # sound that starts before zero must not move the picture
             if self._format.has_fine_clock:
-                free = "+use_metadata_tags" if needs_free_labels(self._labels) else ""
                 clocks = [self._time_base.denominator, *(self._tracks.clocks if self._tracks else [])]
                 options = {"movflags": f"+faststart{free}", "movie_timescale": str(common_clock(clocks))}
+            if self._stream_to is not None:
+                options |= {"flush_packets": "1"}
+                options |= {"movflags": FRAGMENTS + free} if self._format.has_fine_clock else {}
             self._container = open_output(
-                str(self._part),
+                str(self._part) if self._stream_to is None else self._stream_to(),
                 self._format.muxer,
                 is_wrapped=self._tracks is not None and self._tracks.is_wrapped,
                 options=options,
@@ -307,6 +318,8 @@ class VideoWriter:
         if self._tracks is not None:
             self._tracks.finish(self._opened())
         self._close()
+        if self._stream_to is not None:
+            return
         with av.open(f"file:{self._part}", metadata_errors="replace") as written:
             lost = lost_labels(self._labels, written)
             found = sum(packet.size > 0 for packet in written.demux(written.streams.video[:1]))
