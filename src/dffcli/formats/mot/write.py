@@ -6,6 +6,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import IO
 
+from dffcli.formats.account import Account
 from dffcli.formats.files import RecordSink, file_sink, folder_sink
 from dffcli.formats.mot.layout import LABELS_FILE, SEQUENCE_FILE, UNUSED
 from dffcli.formats.record import FrameRecord, Sequence
@@ -16,12 +17,22 @@ from dffcli.formats.target import Target
 def write(target: Target) -> RecordSink:
     """The sink of a text file or a sequence folder."""
     if target.is_file:
-        return file_sink(target, MotTextWriter())
+        return file_sink(target, MotTextWriter(target.sequence, account=target.fitter.account))
     return folder_sink(target, MotFolderWriter(target.sequence))
 
 
 class MotTextWriter:
     """The boxes as one text file; a `formats.files.TextWriter`."""
+
+    def __init__(self, sequence: Sequence, *, account: Account) -> None:
+        """Describe what is to be written.
+
+        Args:
+            sequence: what is annotated.
+            account: where it is noted that names of classes are lost.
+        """
+        self._account = account
+        self._names = sequence.names
 
     def begin(self, file: IO[bytes], spool: IO[bytes]) -> None:
         """Keep the file; the format has no head."""
@@ -29,6 +40,10 @@ class MotTextWriter:
 
     def write(self, record: FrameRecord) -> None:
         """Write one frame."""
+        for item in record.objects:
+            if (name := self._names.pop(item.category_id, None)) is not None:
+                what = "names of classes, of which the text has the numbers alone (a folder of --format mot has them)"
+                self._account.lose("class-names", what, f"class {item.category_id}, {name!r}")
         self._file.writelines(line.encode("ascii") for line in mot_lines(record))
 
     def finish(self) -> None:
