@@ -120,6 +120,7 @@ class Run:
 
         May be called by a signal handler; a stream that gives nothing is not waited for.
         """
+        self.source.stop()
         self._ahead.end()
 
     @property
