@@ -94,7 +94,7 @@ def test_parts_add_up_and_what_is_missing_is_listed(home: Path, capsys: pytest.C
     assert "48 missing" in shown
     assert "a start for training" in shown
     flow_only = mxnet_file(home / "flow.params", without="backbone.")
-    assert main([*arguments[:3], str(flow_only), *arguments[3:]]) == 0
+    assert main([*arguments[:3], str(flow_only), *arguments[3:], "--overwrite"]) == 0
     assert "missing" not in capsys.readouterr().out
 
 

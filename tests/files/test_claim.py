@@ -49,6 +49,7 @@ def test_an_output_has_one_writer_and_a_dead_one_does_not_count(tmp_path: Path, 
     assert left.state == "dead"
     claim = Claim(target, is_folder=is_folder)
     assert not claim.part.is_dir() or list(claim.part.iterdir()) == []
+    claim.finish()
     claim.publish()
     assert find_leftovers(tmp_path) == []
     assert target.exists()
@@ -78,6 +79,7 @@ def test_a_link_where_the_part_goes_is_never_written_through(tmp_path: Path) -> 
     part.hardlink_to(precious)
     claim = Claim(tmp_path / "out.json")
     claim.part.write_text("ours")
+    claim.finish()
     claim.publish()
 
     assert precious.read_text() == "dear"
@@ -116,6 +118,7 @@ def test_without_locks_what_lies_there_is_left_to_the_user(tmp_path: Path, monke
     with pytest.raises(OutputError, match="cannot say whether a run is still writing it"):
         Claim(tmp_path / "out.json")
     assert [item.state for item in find_leftovers(tmp_path)] == ["unknown"]
+    claim.finish()
     claim.publish()
     assert [path.name for path in tmp_path.iterdir()] == ["out.json"]
 
@@ -173,6 +176,7 @@ def test_the_stamp_that_is_told_is_that_of_the_result(tmp_path: Path) -> None:
     told = []
     claim.on_publish = lambda target, stamp: told.append((target, stamp, target.exists()))
     claim.part.write_text("x")
+    claim.finish()
     claim.publish()
 
     [(target, stamp, was_there)] = told

@@ -73,7 +73,7 @@ def _by_name(parameter: inspect.Parameter) -> inspect.Parameter:
 
 def _read(chosen: dict[str, Any]) -> Iterator[Path | str]:
     """Everything that is named to be read."""
-    for name in ("data", "validate", "init", "flow_init", "stills"):
+    for name in ("data", "validate", "init", "flow", "flow_init", "stills"):
         value = chosen.get(name) or []
         for one in value if isinstance(value, list | tuple) else [value]:
             yield from [one] if isinstance(one, Path) else places_named(one)

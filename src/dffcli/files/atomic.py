@@ -26,8 +26,9 @@ def claimed(
 ) -> Iterator[tuple[Claim, ...]]:
     """Hold the names of outputs from before the work begins; `atomic_path` and `atomic_folder` within use what is held.
 
-    So a second run with the same output is refused before it has done anything, and what appears under a name
-    meanwhile is kept: the result goes beside it, the rest of the work is done, and the error comes at the end.
+    So a second run with the same output is refused before it has done anything. All outputs get their names together,
+    when the block has ended well; after an error none does. What appears under a name meanwhile is kept: the result
+    goes beside it, and the error comes at the end.
 
     Args:
         files: final names of files.
@@ -57,6 +58,15 @@ def claimed(
             yield tuple(wanted)
         finally:
             _held.reset(token)
+        for claim in mine:
+            if claim.is_finished:
+                claim.publish()
+        for claim in mine:
+            claim.on_end(None)
+    except BaseException as error:
+        for claim in mine:
+            claim.on_end(error)
+        raise
     finally:
         for claim in mine:
             claim.discard()
@@ -110,15 +120,16 @@ def atomic_folder(path: Path | str, *, overwrite: bool = False) -> Iterator[Path
 @contextmanager
 def _publishing(path: Path | str, *, is_folder: bool, overwrite: bool) -> Iterator[Path]:
     claim = _held.get({}).get(final_place(path))
-    is_held = claim is not None and claim.place is None
-    if claim is None or not is_held:
-        claim = Claim(path, is_folder=is_folder, overwrite=overwrite)
+    if claim is not None and claim.place is None:
+        yield claim.part  # who holds it publishes or discards it
+        claim.finish()
+        return
+    claim = Claim(path, is_folder=is_folder, overwrite=overwrite)
     try:
         yield claim.part
-        with writing(path):
-            claim.publish()
-    except BaseException:
+        claim.finish()
+        claim.publish()
+    finally:
         claim.discard()
-        raise
-    if claim.was_moved and not is_held:
+    if claim.was_moved:
         raise OutputError(claim.was_moved)

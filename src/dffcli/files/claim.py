@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import errno
 import os
-import shutil
 import stat
 import sys
 from collections.abc import Callable
@@ -37,7 +36,9 @@ class Claim:
         target: the final place, links followed.
         part: what is to be filled.
         place: where the result came to lie; None until it is published.
+        is_finished: the part is complete and on disk.
         on_publish: told the target and the part's stamp right before the part takes the target's name.
+        on_end: told, once everything that is held together has its name, or of the error that kept it from that.
     """
 
     def __init__(self, path: Path | str, *, is_folder: bool = False, overwrite: bool = False) -> None:
@@ -57,7 +58,9 @@ class Claim:
         self._handle: int | None = None
         self._ours: frozenset[str] = frozenset()
         self.place: Path | None = None
+        self.is_finished = False
         self.on_publish: Callable[[Path, Stamp], None] = lambda _target, _stamp: None
+        self.on_end: Callable[[BaseException | None], None] = lambda _error: None
         self.target = final_place(path)
         self.part = hidden_beside(self.target, f"{PART_MARK}{self.target.suffix[:40]}")
         with writing(path):
@@ -80,18 +83,31 @@ class Claim:
             self.discard()
             raise
 
+    def finish(self) -> None:
+        """Have the part, which is complete, reach the disk.
+
+        Raises:
+            OutputError: the system refuses.
+        """
+        with writing(self._path):
+            self._adopt_permissions()
+            if self._is_folder:
+                note_written(self.part)
+                _sync_tree(self.part)
+            else:
+                system.sync(self.part)
+        self.is_finished = True
+
     def publish(self) -> None:
         """Give the finished part its name, or one beside it if something has appeared there meanwhile.
 
         Raises:
-            OSError: the system refuses; the part is as it was.
+            OutputError: the system refuses; what stands there is as it was.
         """
-        self._adopt_permissions()
-        if self._is_folder:
-            note_written(self.part)
-            _sync_tree(self.part)
-        else:
-            system.sync(self.part)
+        with writing(self._path):
+            self._publish()
+
+    def _publish(self) -> None:
         stamp = Stamp.of(self.part)
         if stamp is None:
             raise FileNotFoundError(errno.ENOENT, os.strerror(errno.ENOENT), str(self.part))
@@ -119,11 +135,8 @@ class Claim:
     def discard(self) -> None:
         """Give it back: what was begun is removed, whatever stands under the final name is untouched."""
         if self.place is None and self._handle is not None:
-            if self._is_folder:
-                shutil.rmtree(self.part, ignore_errors=True)
-            else:
-                with suppress(OSError):
-                    system.remove(self.part)
+            with suppress(OSError):
+                remove_part(self.part)
         self._let_go()
         if self.place is None:
             self._unmake_folders()

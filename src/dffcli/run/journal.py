@@ -96,6 +96,7 @@ class Journal:
         resumed_reason: why that was one.
         resumed_memory: what the schedule had learned by then.
         kept_frames: frames that need not be computed again if the run stops now.
+        waits_for_names: it is not over when its context is.
     """
 
     def __init__(self, path: Path | None, identity: dict[str, Any], *, resume: bool, name: str) -> None:
@@ -119,7 +120,7 @@ class Journal:
         self._is_broken = path is None
         self._written: dict[Path, Stamp] = {}
         self._end = len(self._line)
-        self._is_continued = False
+        self._is_continued = self._is_over = self.waits_for_names = False
         self.resumed_index = 0
         self.resumed_reason: KeyReason | None = None
         self.resumed_memory: tuple[float, ...] = ()
@@ -135,7 +136,15 @@ class Journal:
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
+        """Stop writing; where the outputs have yet to get their names, whoever gives them calls `end`."""
+        if error is not None or not self.waits_for_names:
+            self.end(error)
+
+    def end(self, error: BaseException | None) -> None:
         """Stop writing. The journal of a finished run is removed; that of a failed one is pointed at."""
+        if self._is_over:
+            return
+        self._is_over = True
         if self._file is not None:
             with suppress(OSError):
                 self._file.close()

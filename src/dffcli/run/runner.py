@@ -68,7 +68,7 @@ class Run:
             source: open.
             sinks: one for every output, not begun.
             parts: what the plan's names stand for.
-            claims: on the outputs; the journal is told when they get their names.
+            claims: on the outputs, which get their names when these are published; the journal waits for that.
         """
         self.source = source
         self.parts = parts
@@ -86,8 +86,9 @@ class Run:
         plan, source, info = self._plan, self.source, self.source.info
         with ExitStack() as stack:
             self._journal = stack.enter_context(open_journal(plan, info, self.parts))
+            self._journal.waits_for_names = bool(self._claims)
             for claim in self._claims:
-                claim.on_publish = self._journal.announce
+                claim.on_publish, claim.on_end = self._journal.announce, self._journal.end
             for sink in self._sinks:
                 stack.enter_context(sink)
             depth = queue_depth(info.size)
@@ -119,6 +120,7 @@ class Run:
 
         May be called by a signal handler; a stream that gives nothing is not waited for.
         """
+        self.source.stop()
         self._ahead.end()
 
     @property
@@ -201,7 +203,7 @@ def holding_outputs(plan: Plan) -> Iterator[tuple[Claim, ...]]:
     """Hold the names of everything a plan writes, so that nobody else writes it and nothing that appears is lost.
 
     Yields:
-        The claims on the outputs.
+        The claims on the outputs and the report.
 
     Raises:
         OutputError: somebody else has one; or, at the end, a result had to go beside something that had appeared.
@@ -209,10 +211,8 @@ def holding_outputs(plan: Plan) -> Iterator[tuple[Claim, ...]]:
     files = [output.path for output in plan.named_outputs if not output.is_folder]
     folders = [output.path for output in plan.outputs if output.is_folder]
     reports = [] if plan.report is None else [plan.report]
-    with (
-        claimed(files=reports, overwrite=plan.writing.overwrite),
-        claimed(files=files, folders=folders, overwrite=plan.writing.overwrite, ours=plan.finished) as claims,
-    ):
+    overwrite = plan.writing.overwrite
+    with claimed(files=[*files, *reports], folders=folders, overwrite=overwrite, ours=plan.finished) as claims:
         yield claims
 
 
