@@ -234,3 +234,16 @@ def test_maps_are_no_objects() -> None:
     wrong = replace(key(0), prediction=SegmentationMap(np.zeros(SIZE, np.uint8)))
     with pytest.raises(ModelError, match="SegmentationMap"):
         ObjectPropagation().from_one(wrong, field(1), image(1))
+
+
+@pytest.mark.parametrize("index", [1, 5, 9])
+def test_there_are_as_many_confident_objects_between_key_frames_as_on_them(index: int) -> None:
+    one = [((10.0 + 40 * n, 10.0, 40.0 + 40 * n, 40.0), 0.7, CAR) for n in range(4)]
+    other = [(at((10.0 + 40 * n, 70.0, 40.0 + 40 * n, 100.0), 10), 0.7, CAR) for n in range(3)]
+    found = between(key(0, *one), key(10, *other), index)
+    assert int((found.scores >= 0.5).sum()) == (4 if index == 1 else 3)
+
+
+def test_scores_are_not_ranked_by_a_key_frame_beyond_a_cut() -> None:
+    found = between(key(0, (BOX, 0.9, CAR)), key(10), 9, errors=(5.0, 90.0))
+    np.testing.assert_allclose(found.scores, 1 / (1 + np.exp(-(0.1 * np.log(9) - 0.9 * 0.3))), atol=0.05)

@@ -80,7 +80,7 @@ def test_a_scene_cut_ends_all_tracks() -> None:
     assert ids(tracker, result(1, [moving(1)], reason=KeyReason.SCENE_CUT)) == [2]
 
 
-def test_unsure_boxes_continue_tracks_but_begin_none() -> None:
+def test_weak_boxes_continue_tracks_but_begin_none() -> None:
     tracker = Tracker(score_threshold=0.5)
     assert ids(tracker, result(0, [moving(0)], scores=[0.4])) == []
     assert ids(tracker, result(1, [moving(1)], scores=[0.8])) == [1]
@@ -132,3 +132,57 @@ def test_flow_is_read_somewhere_even_off_the_picture(box: tuple[float, ...]) -> 
 def test_label_maps_pass_through() -> None:
     one = replace(result(0, []), prediction=SegmentationMap(np.zeros(SIZE, np.uint8)))
     assert Tracker(score_threshold=0.5).update(one) is one
+
+
+def carried(
+    index: int, boxes: list[tuple[float, float, float, float]], rows: list[list[int]], keys: list[int]
+) -> FrameResult:
+    """A result whose boxes come from those rows of those key frames."""
+    one = result(index, boxes, reason=KeyReason.INTERVAL if keys == [index] else None)
+    assert isinstance(one.prediction, Detections)
+    return replace(one, key_indices=tuple(keys), prediction=replace(one.prediction, key_rows=np.array(rows, np.int64)))
+
+
+LEFT, RIGHT = (10.0, 10.0, 30.0, 50.0), (120.0, 10.0, 140.0, 50.0)
+
+
+def test_objects_keep_the_identity_they_have_on_their_way() -> None:
+    tracker = Tracker(score_threshold=0.5)
+    assert ids(tracker, carried(0, [LEFT, RIGHT], [[0], [1]], [0])) == [1, 2]
+    assert ids(tracker, carried(1, [LEFT, RIGHT], [[1, 5], [0, 4]], [0, 2])) == [2, 1]  # they have changed places
+    assert ids(tracker, carried(2, [LEFT, RIGHT], [[4], [5]], [2])) == [1, 2]
+
+
+def test_an_object_that_comes_up_on_the_way_keeps_its_identity_on_the_key_frame() -> None:
+    tracker = Tracker(score_threshold=0.5)
+    assert ids(tracker, carried(0, [LEFT], [[0]], [0])) == [1]
+    assert ids(tracker, carried(1, [LEFT, RIGHT], [[0, 1], [-1, 0]], [0, 2])) == [1, 2]
+    assert ids(tracker, carried(2, [LEFT, RIGHT], [[0], [1]], [2])) == [2, 1]
+
+
+def test_most_frames_decide_whose_an_object_of_a_key_frame_is() -> None:
+    tracker = Tracker(score_threshold=0.5)
+    ids(tracker, carried(0, [LEFT, RIGHT], [[0], [1]], [0]))
+    ids(tracker, carried(1, [LEFT, RIGHT], [[0, 1], [1, 0]], [0, 4]))
+    for index in (2, 3):
+        ids(tracker, carried(index, [LEFT, RIGHT], [[0, 0], [1, 1]], [0, 4]))
+    assert ids(tracker, carried(4, [RIGHT, LEFT], [[0], [1]], [4])) == [1, 2]
+
+
+def test_a_row_of_another_key_frame_is_another_object() -> None:
+    tracker = Tracker(score_threshold=0.5)
+    ids(tracker, carried(0, [LEFT, RIGHT], [[0], [1]], [0]))
+    assert ids(tracker, carried(1, [LEFT, RIGHT], [[1], [0]], [1])) == [1, 2]
+
+
+@pytest.mark.parametrize(("first", "expected"), [(0.9, [1]), (0.55, [])])
+def test_weak_boxes_continue_only_tracks_that_were_confident(first: float, expected: list[int]) -> None:
+    tracker = Tracker(score_threshold=0.5)
+    ids(tracker, result(0, [moving(0)], scores=[first]))
+    assert ids(tracker, result(1, [moving(1)], scores=[0.4])) == expected
+    tracker = Tracker(score_threshold=0.5)
+    before, after = carried(0, [LEFT], [[0]], [0]), carried(1, [RIGHT], [[0]], [0])
+    for one, score in ((before, first), (after, 0.4)):
+        scored = replace(one.prediction, scores=np.array([score], np.float32))  # type: ignore[type-var]
+        last = ids(tracker, replace(one, prediction=scored))
+    assert last == expected

@@ -24,8 +24,10 @@ BoolArray = NDArray[np.bool_]
 WEAKEST = 0.05  # score from which a key frame's detections are carried
 MOST = 100  # detections of a key frame that are carried, the best ones
 SAME_OBJECT = 0.25  # intersection over union of one object's boxes, carried from both sides
-UNFOUND = -1.5  # logit of an object's score at a key frame that has no detection for it
+UNFOUND = -0.3  # logit of an object's score at a key frame that has no detection for it
 SEEN_WHOLLY = 0.5  # share of an object seen, from which its score does not suffer
+RANKED = 0.6  # of a logit comes from its rank: there are as many confident objects between key frames as on them
+NOTHING = -4.0  # logit of what no key frame has found: taken where one has found less than the other
 HIDING = 0.3  # of a score's logit, for each factor e by which less than that is seen
 MAX_OVERLAP = 0.6  # intersection over union above which the worse of two boxes of a class is dropped
 CERTAIN = 1e-4  # scores are taken for no surer than that
@@ -90,6 +92,7 @@ class _Side:
         boxes: what of them lies in the picture, `[N, 4]`.
         seen: how much of each is seen, 0..1, `[N]`.
         logits: of their scores there, `[N]`.
+        counts: whether it shows the same scene.
     """
 
     found: Detections
@@ -98,6 +101,7 @@ class _Side:
     boxes: Float32Array
     seen: Float32Array
     logits: Float32Array
+    counts: bool
 
     @property
     def category_ids(self) -> NDArray[np.int64]:
@@ -138,7 +142,7 @@ def _side(key: KeyFrame, field: FlowField, image: PreparedImage, *, counts: bool
     scores = found.scores.clip(CERTAIN, 1 - CERTAIN)
     logits = np.log(scores / (1 - scores))
     seen = carried.seen if counts else np.zeros_like(carried.seen)
-    return _Side(found, rows, carried.boxes, clip(carried.boxes, image.frame.size), seen, logits)
+    return _Side(found, rows, carried.boxes, clip(carried.boxes, image.frame.size), seen, logits, counts)
 
 
 def _mixed(before: _Side, after: _Side, progress: float) -> _Mixed:
@@ -160,7 +164,17 @@ def _mixed(before: _Side, after: _Side, progress: float) -> _Mixed:
         both[:, number] = rows
         parts.append((side.boxes[rows], logits, side.category_ids[rows], both))
     boxes, logits, category_ids, rows = (np.concatenate(column) for column in zip(*parts, strict=True))
+    if before.counts and after.counts:
+        usual = (1 - progress) * _usual(before, len(logits)) + progress * _usual(after, len(logits))
+        order = np.argsort(-logits, kind="stable")
+        logits[order] = (1 - RANKED) * logits[order] + RANKED * usual
     return _Mixed(boxes.astype(np.float32), logits, category_ids, rows, nearest=int(progress > 0.5))
+
+
+def _usual(side: _Side, count: int) -> Float32Array:
+    """Logits of so many objects of a key frame, the best first."""
+    found = np.sort(side.logits)[::-1][:count]
+    return np.pad(found, (0, count - len(found)), constant_values=NOTHING)
 
 
 def _hiding(seen: Float32Array) -> Float32Array:

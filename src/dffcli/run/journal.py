@@ -40,7 +40,7 @@ MAGIC = b"dff-resume "  # a file of that name which begins otherwise is not ours
 WRITTEN = 0xFFFFFFFF  # stands for the index of a record that is no frame
 SECONDS_BETWEEN_SYNCS = 5.0  # what a power loss may cost, at most; a killed process loses nothing complete
 _HEAD = struct.Struct("<IIIB")
-_DETECTION_ARRAYS = ("boxes", "scores", "category_ids", "track_ids")
+_DETECTION_ARRAYS = ("boxes", "scores", "category_ids", "track_ids", "key_rows")
 
 
 @dataclass(frozen=True, slots=True)
@@ -397,7 +397,12 @@ def _decode(index: int, is_key: bool, payload: bytes) -> Record:
             shape = tuple(arrays["mask_shape"])
             masks = np.unpackbits(arrays["mask_bits"], count=int(np.prod(shape))).reshape(shape).astype(bool)
         prediction = Detections(
-            arrays["boxes"], arrays["scores"], arrays["category_ids"], masks, arrays.get("track_ids")
+            arrays["boxes"],
+            arrays["scores"],
+            arrays["category_ids"],
+            masks,
+            arrays.get("track_ids"),
+            arrays.get("key_rows"),
         )
     reason = KeyReason(about["reason"]) if is_key else None
     return Record(index, reason, tuple(about["keys"]), prediction, arrays.get("displacement"), tuple(about["memory"]))

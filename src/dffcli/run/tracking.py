@@ -1,13 +1,15 @@
 """Give objects an identity through the video, by linking boxes along the flow that was computed anyway.
 
-A track's box is moved to the current frame by the flow inside it, or by its own speed where there is none (on key
-frames, and while the object is hidden). Boxes are then matched to tracks by how much they overlap, in the order of
-BYTE (Zhang et al., ECCV 2022): the sure ones first, then the unsure ones to tracks that would otherwise be lost. What
-is still alone gets a second chance with widened boxes, which bridges gaps and fast motion.
+Where objects are carried from key frame to key frame, each keeps its identity on the way, and only what no key frame
+has told apart is linked anew: a track's box is moved to the current frame by the flow inside it, or by its own speed
+where there is none (on key frames, and while the object is hidden). Boxes are then matched to tracks by how much they
+overlap, in the order of BYTE (Zhang et al., ECCV 2022): the confident ones first, then the weak ones to tracks that
+would otherwise be lost. What is still alone gets a second chance with widened boxes: it bridges gaps and fast motion.
 """
 
 from __future__ import annotations
 
+from collections import Counter
 from dataclasses import dataclass, replace
 from fractions import Fraction
 
@@ -21,9 +23,10 @@ from dffcli.geometry import box_iou
 Boxes = NDArray[np.float64]
 """`x1, y1, x2, y2` in frame pixels, `[N, 4]`."""
 
-UNSURE_SHARE = 0.6  # of the score threshold: from there on a box may continue a track, but begin none
-MIN_OVERLAP = 0.2  # intersection over union of a sure box and its track
-MIN_OVERLAP_UNSURE = 0.5  # the same, of an unsure box
+WEAK_SHARE = 0.6  # of the score threshold: from there on a box may continue a track, but begin none
+TRUSTED_SHARE = 1.35  # of the score threshold: mean score of a track's boxes from which weak ones may continue it
+MIN_OVERLAP = 0.2  # intersection over union of a confident box and its track
+MIN_OVERLAP_WEAK = 0.5  # the same, of an weak box
 MIN_OVERLAP_WIDENED = 0.1  # the same, of boxes widened for the second chance
 WIDENING = 0.4  # of a side, to each direction
 OTHER_CATEGORY = 0.4  # overlap taken off where the categories differ: detectors waver between car and truck
@@ -45,6 +48,7 @@ class Track:
         seen_index: frame on which it was last seen.
         seen_seconds: when that was.
         sightings: boxes it has.
+        score_sum: of their scores.
     """
 
     id: int
@@ -55,6 +59,12 @@ class Track:
     seen_index: int
     seen_seconds: Fraction
     sightings: int = 1
+    score_sum: float = 0.0
+
+    @property
+    def mean_score(self) -> float:
+        """Of its boxes."""
+        return self.score_sum / self.sightings
 
 
 @dataclass(frozen=True, slots=True)
@@ -72,7 +82,7 @@ class Tracker:
         """Begin without tracks.
 
         Args:
-            score_threshold: 0..1; a box below it begins no track, but may continue one down to `UNSURE_SHARE` of it.
+            score_threshold: 0..1; a box below it begins no track, but may continue one down to `WEAK_SHARE` of it.
             use_flow: move boxes along the flow; otherwise by their own speed alone.
         """
         self._threshold = score_threshold
@@ -81,11 +91,12 @@ class Tracker:
         self._next_id = 1
         self._before: _Field | None = None
         self._last_index = -1
+        self._votes: dict[tuple[int, int], Counter[int]] = {}  # of tracks, by key frame and row there
 
     def update(self, result: FrameResult) -> FrameResult:
         """The result with identities.
 
-        Give it boxes below the score threshold too: those down to `UNSURE_SHARE` of it that continue a track are kept,
+        Give it boxes below the score threshold too: those down to `WEAK_SHARE` of it that continue a track are kept,
         for they bridge moments of doubt; the others are dropped.
 
         Args:
@@ -99,27 +110,57 @@ class Tracker:
         self._move(result)
         frame = result.frame
         self._tracks = [track for track in self._tracks if frame.pts_seconds - track.seen_seconds <= LOST_SECONDS]
-        owners = self._match(found)
+        owners = self._on_their_way(found, result.key_indices)
+        self._match(found, owners)
         for row, track in owners.items():
             _sight(track, found, row, frame)
         for row in map(int, np.flatnonzero(found.scores >= self._threshold)):
             if row not in owners:
                 owners[row] = self._begin(found, row, frame)
         self._last_index = frame.index
+        self._remember(found, result.key_indices, owners)
         rows = np.array(sorted(owners), np.int64)
         ids = np.array([owners[int(row)].id for row in rows], np.int64)
         return replace(result, prediction=replace(found.select(rows), track_ids=ids))
 
-    def _match(self, found: Detections) -> dict[int, Track]:
-        """The track of every row that has one."""
+    def _on_their_way(self, found: Detections, keys: tuple[int, ...]) -> dict[int, Track]:
+        """The tracks of rows that are carried from an object of a key frame that has one."""
         owners: dict[int, Track] = {}
-        sure = found.scores >= self._threshold
-        unsure = (found.scores >= UNSURE_SHARE * self._threshold) & ~sure
-        present = [track for track in self._tracks if track.seen_index == self._last_index]
-        self._assign(found, sure, self._tracks, owners, floor=MIN_OVERLAP)
-        self._assign(found, unsure, present, owners, floor=MIN_OVERLAP_UNSURE)
-        self._assign(found, sure, self._tracks, owners, floor=MIN_OVERLAP_WIDENED, widening=WIDENING)
+        if found.key_rows is None:
+            return owners
+        free = {track.id: track for track in self._tracks}
+        for row in map(int, np.flatnonzero(found.scores >= WEAK_SHARE * self._threshold)):
+            is_confident = found.scores[row] >= self._threshold
+            for key, key_row in zip(keys, found.key_rows[row].tolist(), strict=True):
+                votes = self._votes.get((key, key_row))
+                track = None if votes is None else free.get(votes.most_common(1)[0][0])
+                if track is not None and (is_confident or self._trusts(track)):
+                    owners[row] = free.pop(track.id)
+                    break
         return owners
+
+    def _trusts(self, track: Track) -> bool:
+        """Whether a weak box may continue a track: not one that was hardly ever more than weak itself."""
+        return track.mean_score >= TRUSTED_SHARE * self._threshold
+
+    def _remember(self, found: Detections, keys: tuple[int, ...], owners: dict[int, Track]) -> None:
+        """Whose the objects of the key frames are that this frame's come from."""
+        self._votes = {place: votes for place, votes in self._votes.items() if place[0] in keys}
+        if found.key_rows is None:
+            return
+        for row, track in owners.items():
+            for key, key_row in zip(keys, found.key_rows[row].tolist(), strict=True):
+                if key_row >= 0:
+                    self._votes.setdefault((key, key_row), Counter())[track.id] += 1
+
+    def _match(self, found: Detections, owners: dict[int, Track]) -> None:
+        """Find the tracks of rows that have none yet."""
+        confident = found.scores >= self._threshold
+        weak = (found.scores >= WEAK_SHARE * self._threshold) & ~confident
+        present = [track for track in self._tracks if self._trusts(track) and track.seen_index == self._last_index]
+        self._assign(found, confident, self._tracks, owners, floor=MIN_OVERLAP)
+        self._assign(found, weak, present, owners, floor=MIN_OVERLAP_WEAK)
+        self._assign(found, confident, self._tracks, owners, floor=MIN_OVERLAP_WIDENED, widening=WIDENING)
 
     def _assign(
         self,
@@ -149,7 +190,8 @@ class Tracker:
     def _begin(self, found: Detections, row: int, frame: Frame) -> Track:
         box = found.boxes[row].astype(np.float64)
         category = int(found.category_ids[row])
-        track = Track(self._next_id, category, box, np.zeros(2), box, frame.index, frame.pts_seconds)
+        score = float(found.scores[row])
+        track = Track(self._next_id, category, box, np.zeros(2), box, frame.index, frame.pts_seconds, score_sum=score)
         self._next_id += 1
         self._tracks.append(track)
         return track
@@ -228,6 +270,7 @@ def _sight(track: Track, found: Detections, row: int, frame: Frame) -> None:
     track.seen_index, track.seen_seconds = frame.index, frame.pts_seconds
     track.category_id = int(found.category_ids[row])
     track.sightings += 1
+    track.score_sum += float(found.scores[row])
 
 
 def _widened(boxes: Boxes, share: float) -> Boxes:
