@@ -2,15 +2,16 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Callable
 from dataclasses import dataclass, field
 
-from dffcli.core.types import FlowField, KeyReason, Task
+from dffcli.core.drift import Drift
+from dffcli.core.types import Disagreement, FlowField, KeyReason, Stretch
 from dffcli.errors import ModelError
 
-MAX_INTERVAL = 30  # frames
-PATIENCE = {Task.DETECT: 2.0, Task.SEGMENT: 0.5}  # frames; a box that flickers counts for more than a few pixels
+MAX_INTERVAL = 120  # frames
+MAX_WAITING = 30  # frames that can be reached from both sides at most
+TARGET = 0.96
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,82 +41,126 @@ class FixedInterval:
         """Due or not; the flow is never asked for."""
         return KeyReason.INTERVAL if frames_since_key >= self.interval else None
 
-    def learn(self, frames_since_key: int, disagreement: Callable[[], float]) -> None:
+    def learn(self, distances: tuple[int, ...], compare: Callable[[], Disagreement]) -> None:
         """Nothing: the schedule is fixed, and the comparison is not made."""
+
+    def needs_repair(self, interval: int, *, two_sided: int) -> bool:
+        """Never."""
+        return False
+
+    def needs_last(self, frames: int) -> bool:
+        """Never."""
+        return False
+
+    def stretch(self, interval: int, *, two_sided: int) -> Stretch | None:
+        """Not measured."""
+        return None
 
 
 @dataclass(slots=True)
-class Adaptive:
-    """Key frames as far apart as the results allow, learned from the results themselves.
-
-    On a new key frame there are two answers: the fresh one and the one that would have been carried there. How much
-    they differ, divided by the frames between, is the rate r at which propagation goes wrong on this video. With a mean
-    error of about r L / 2 at interval L, and key frames costing 1 / L, the error that is spared by spending one more
-    key frame is the same for every r when L = sqrt(patience / r): so intervals follow the square root of the rate, not
-    the rate itself, which would spend too much on what is lost anyway. Scene cuts, and pictures that suddenly match
-    much worse than usual, are not waited out. Chosen among other signals by benchmarks/adaptive.py.
+class TargetAgreement:
+    """Key frames as far apart as an agreement with per-frame results allows, learned from the results themselves.
 
     Attributes:
-        patience: frames; larger means fewer key frames.
-        min_interval: frames between key frames at least, but for scene cuts.
+        target: mean agreement wanted, 0..1.
+        two_sided: frames between key frames are reached from both.
         max_interval: frames between key frames at most.
+        drift: what propagation costs.
     """
 
-    patience: float = 0.5
-    min_interval: int = 2
+    target: float = TARGET
+    two_sided: bool = True
     max_interval: int = MAX_INTERVAL
-    _rate: float | None = field(default=None, init=False)
-    _mismatch: float = field(default=0.0, init=False)
-    _usual_mismatch: float = field(default=0.0, init=False)
+    drift: Drift = field(default_factory=Drift)
+    debt: float = 0.0
+    horizon: float = 60.0
+    low: float = 0.5
+    high: float = 1.5
+    bad: float = 2.0
+    jump: float = 2.0
+    _mismatch: float = 0.0
+    _usual_mismatch: float = 0.0
+    _since_probe: int = 0
+    _previous: int = 3
 
-    def __post_init__(self) -> None:
-        if not 1 <= self.min_interval <= self.max_interval:
-            raise ModelError(
-                f"adaptive schedule: expected 1 <= shortest interval <= longest interval, "
-                f"got {self.min_interval} and {self.max_interval}"
-            )
+    memory: tuple[float, ...] = ()
+
+    def recall(self, memory: tuple[float, ...]) -> None:
+        """Nothing to go on from."""
+
+    @property
+    def allowed(self) -> float:
+        """Mean disagreement that the next stretch may have."""
+        goal = 1 - self.target
+        return min(max(goal - self.debt / self.horizon, self.low * goal), self.high * goal)
 
     @property
     def interval(self) -> int:
         """Frames from one key frame to the next, as learned so far."""
-        wanted = FIRST_INTERVAL if self._rate is None else math.sqrt(self.patience / max(self._rate, SMALLEST_RATE))
-        return min(max(round(wanted), self.min_interval), self.max_interval)
-
-    @property
-    def memory(self) -> tuple[float, ...]:
-        """The rate and the usual mismatch; nothing before the first comparison."""
-        return () if self._rate is None else (self._rate, self._usual_mismatch)
-
-    def recall(self, memory: tuple[float, ...]) -> None:
-        """Go on with that rate and usual mismatch."""
-        if memory:
-            self._rate, self._usual_mismatch = memory
+        longest = min(self.max_interval, int(self.jump * self._previous) + 1)
+        goal = 1 - self.target
+        best = 1
+        for n in range(2, longest + 1):
+            waiting = min(n - 1, MAX_WAITING) if self.two_sided else 0
+            mean = self.drift.mean(n, two_sided=waiting)
+            spend = -self.debt * self.g
+            if spend > 0 and n > 2: spend = min(spend, (self.high - 1) * goal * n)
+            if spend < 0: spend = max(spend, (self.low - 1) * goal * n)
+            if n * (mean - goal) > spend:
+                break
+            best = n
+        return best
+    g: float = 0.3
 
     def key_reason(self, frames_since_key: int, estimate: Callable[[], FlowField]) -> KeyReason | None:
         """The first reason that holds, a scene cut before all."""
+        if frames_since_key == 1:
+            self._wanted = self.interval
+            if self._wanted == 1:
+                return KeyReason.DRIFT
         last = 0.0 if frames_since_key == 1 else self._mismatch
         self._mismatch = mean_mismatch(estimate())
         if self._mismatch > CUT_MISMATCH and self._mismatch > CUT_JUMP * last:
             return KeyReason.SCENE_CUT
         if frames_since_key >= self.max_interval:
             return KeyReason.MAX_INTERVAL
-        if frames_since_key >= self.interval:
+        if frames_since_key >= self._wanted:
             return KeyReason.DRIFT
-        usual = self._usual_mismatch
-        if self._rate is not None and frames_since_key >= self.min_interval and self._mismatch > 2 * usual + 4:
-            return KeyReason.MISMATCH
+        if frames_since_key >= 2 and self._mismatch > 2 * self._usual_mismatch + 4:
+            return KeyReason.SUDDEN_CHANGE
         return None
 
-    def learn(self, frames_since_key: int, disagreement: Callable[[], float]) -> None:
-        """Bring the rate up to date."""
-        rate = disagreement() / frames_since_key
-        self._rate = rate if self._rate is None else (1 - NEWS) * self._rate + NEWS * rate
-        self._usual_mismatch = self._mismatch
+    _wanted: int = 3
+
+    def learn(self, distances: tuple[int, ...], compare: Callable[[], Disagreement]) -> None:
+        """Bring the drift up to date."""
+        if distances == (1,) :
+            self._since_probe += 1
+            if self._since_probe % 4: return
+        if distances == (1,1) and self._since_probe % 4: return
+        self.drift.learn(distances, compare())
+        if len(distances) == 1:
+            self._usual_mismatch = self._mismatch
+
+    def needs_repair(self, interval: int, *, two_sided: int) -> bool:
+        """Whether."""
+        return self.local(interval, two_sided) > self.bad * self.allowed
+
+    def local(self, interval: int, two_sided: int) -> float:
+        return self.drift.mean(interval, two_sided=two_sided, rate=self.drift._latest)
+
+    def needs_last(self, frames: int) -> bool:
+        """Whether."""
+        return self.drift.mean(frames, two_sided=0) > self.allowed
+
+    def stretch(self, interval: int, *, two_sided: int) -> Stretch:
+        """What."""
+        found = 0.0 if interval == 1 else self.local(interval, two_sided)
+        self.debt = (self.debt + interval * (found - (1 - self.target))) * (1 - 1 / self.horizon) ** interval
+        self._previous = interval
+        return Stretch(interval, found, interval, self.drift.comparisons)
 
 
-FIRST_INTERVAL = 6  # frames, before anything was learned
-SMALLEST_RATE = 1e-6  # a frame
-NEWS = 0.5  # weight of the latest key frame against all before
 CUT_MISMATCH = 20.0  # mean grey levels
 CUT_JUMP = 2.5  # times the last frame's mismatch
 
