@@ -22,8 +22,9 @@ from dffcli.bench.result import (
     VariantResult,
 )
 from dffcli.bench.shelf import Shelf
+from dffcli.core.defaults import MAX_INTERVAL
 from dffcli.core.info import ModelInfo
-from dffcli.core.schedule import MAX_INTERVAL, FixedInterval
+from dffcli.core.schedule import FixedInterval
 from dffcli.core.types import Frame, FrameResult, Task
 from dffcli.errors import DataError, InputError, ModelError
 from dffcli.evaluation.judge import Judge, make_judge
@@ -173,7 +174,7 @@ class _Race:
                 config = _config(variant, plan, model.task, outputs=(str(folder / f"{number}.mp4"),))
                 info = ModelInfo(model.name, model.task, model.categories)
                 pipeline = stack.enter_context(PipelineLane(plan_run(config, info=info), parts))
-            schedule = variant.schedule(model.task).make()
+            schedule = variant.schedule(model.task).make(two_sided=variant.two_sided)
             is_judged = truth is not None and truth.task is model.task
             self.contenders.append(
                 _Contender(

@@ -56,11 +56,11 @@ def eval_segment(data: Labelled, options: EvalOptions) -> None:
     built, flow = parts.built, parts.flow
 
     def engine(schedule: PlannedSchedule, *, two_sided: bool) -> Engine:
-        return parts.engine(schedule.make(), two_sided=two_sided)
+        return parts.engine(schedule.make(two_sided=two_sided), two_sided=two_sided)
 
     scores: dict[str, SegmentScore] = {}
     for name, schedule in schedules_of(options).items():
-        interval = None if name == "adaptive" else schedule.make().max_interval
+        interval = None if name == "adaptive" else schedule.key_interval
         if interval == 1:
             scores[name] = segment_eval.score_stills(built.model, pictures)
         elif where.video:

@@ -21,7 +21,8 @@ def disagreement(one: Prediction, other: Prediction, *, confident: float = CONFI
     own flicker and no fault of propagation. Boxes match one to one within a class, the best overlap first.
 
     Args:
-        one, other: the answers.
+        one: an answer.
+        other: another about the same frame.
         confident: lowest score of a box that counts, 0..1.
 
     Raises:

@@ -21,6 +21,7 @@ from dffcli.core.agreement import disagreement
 from dffcli.core.numbering import Numbering
 from dffcli.core.propagation import propagation_for
 from dffcli.core.protocols import FlowEstimator, Propagation, Schedule, VideoModel
+from dffcli.core.schedule import MAX_WAITING
 from dffcli.core.types import (
     Disagreement,
     FlowField,
@@ -32,7 +33,6 @@ from dffcli.core.types import (
     PreparedImage,
 )
 
-MAX_WAITING = 30  # frames held for the key frame after them; of a longer stretch the first are reached from one side
 UNRELATED = (KeyReason.SCENE_CUT, KeyReason.RESIZED)  # nothing is carried from such a key frame to those before it
 INCOMPARABLE = (*UNRELATED, KeyReason.CORRUPT)  # nor says its answer how well those before it travel
 

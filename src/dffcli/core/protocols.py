@@ -119,8 +119,8 @@ class Schedule(Protocol):
         """No key frame is more than this many frames after the one before; the engine's memory is bounded by it."""
 
     @property
-    def memory(self) -> tuple[float, ...]:
-        """All it has learned, in numbers."""
+    def memory(self) -> tuple[float, ...] | None:
+        """All it has learned, in numbers; None at a key frame from which another cannot go on as this one would."""
 
     def recall(self, memory: tuple[float, ...]) -> None:
         """Go on from what another one of its kind had learned; nothing from an empty memory."""

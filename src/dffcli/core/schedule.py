@@ -5,13 +5,22 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass, field
 
-from dffcli.core.drift import Drift
+from dffcli.core.defaults import MAX_INTERVAL, TARGET
+from dffcli.core.drift import GROWTH, Drift
 from dffcli.core.types import Disagreement, FlowField, KeyReason, Stretch
 from dffcli.errors import ModelError
 
-MAX_INTERVAL = 120  # frames
-MAX_WAITING = 30  # frames that can be reached from both sides at most
-TARGET = 0.96
+MAX_WAITING = 30  # frames held for the key frame after them; of a longer stretch the first are reached from one side
+FIRST_INTERVAL = 3  # frames: something is to be learned soon
+FASTEST_GROWTH = 2  # times the interval before
+MAKE_UP = 0.3  # of what was over or underspent, in the next stretch
+LEAST, MOST = 0.5, 1.5  # times the target's error that a stretch is planned for, to make up for others
+LEAK = 1 / 150  # of what was over or underspent, forgotten with every frame
+BAD = 2.0  # times the target's error, from which a stretch is mended
+PROBE = 4  # key frames from one comparison to the next where they cost more than they tell
+CUT_ERROR = 20.0  # mean grey levels
+CUT_JUMP = 2.5  # times the last frame's photometric error
+SUDDEN, SUDDEN_ERROR = 2.0, 4.0  # times the error usual at that distance, and grey levels above it
 
 
 @dataclass(frozen=True, slots=True)
@@ -30,7 +39,7 @@ class FixedInterval:
         return self.interval
 
     @property
-    def memory(self) -> tuple[float, ...]:
+    def memory(self) -> tuple[float, ...] | None:
         """Nothing."""
         return ()
 
@@ -61,110 +70,133 @@ class FixedInterval:
 class TargetAgreement:
     """Key frames as far apart as an agreement with per-frame results allows, learned from the results themselves.
 
+    On a new key frame there are two answers: the fresh one and the one that would have been carried there. How much
+    they differ tells the drift of this video, and the drift tells the longest interval that keeps the mean difference
+    of a stretch within what the target leaves. What turns out to be over or underspent is made up for in the stretches
+    that follow. Where no interval holds, every frame is a key frame, and only now and then two of them are compared;
+    where nothing changes at the longest interval, likewise.
+
     Attributes:
-        target: mean agreement wanted, 0..1.
-        two_sided: frames between key frames are reached from both.
+        target: mean agreement with per-frame results, 0..1.
         max_interval: frames between key frames at most.
+        two_sided: frames between key frames are reached from both.
         drift: what propagation costs.
+        overspent: difference beyond the target's so far, in frames.
     """
 
     target: float = TARGET
-    two_sided: bool = True
     max_interval: int = MAX_INTERVAL
+    two_sided: bool = True
     drift: Drift = field(default_factory=Drift)
-    debt: float = 0.0
-    horizon: float = 60.0
-    low: float = 0.5
-    high: float = 1.5
-    bad: float = 2.0
-    jump: float = 2.0
-    _mismatch: float = 0.0
-    _usual_mismatch: float = 0.0
-    _since_probe: int = 0
-    _previous: int = 3
+    overspent: float = field(default=0.0, init=False)
+    _before: int = field(default=0, init=False)  # the interval before; 0 on the first stretch
+    _due: int = field(default=1, init=False)  # this interval, as planned
+    _error: float = field(default=0.0, init=False)  # mean photometric error of the last frame
+    _usual: float = field(default=0.0, init=False)  # the same at a distance of one frame
+    _keys: int = field(default=0, init=False)
+    _local: float | None = field(default=None, init=False)  # rate of the last stretch alone
+    _comparisons: int = field(default=0, init=False)  # since the last stretch
 
-    memory: tuple[float, ...] = ()
-
-    def recall(self, memory: tuple[float, ...]) -> None:
-        """Nothing to go on from."""
+    def __post_init__(self) -> None:
+        if not 0 < self.target < 1:
+            raise ModelError(f"target agreement: expected above 0 and below 1, got {self.target:g}")
+        if self.max_interval < 1:
+            raise ModelError(f"longest key interval: expected at least 1, got {self.max_interval}")
 
     @property
     def allowed(self) -> float:
-        """Mean disagreement that the next stretch may have."""
-        goal = 1 - self.target
-        return min(max(goal - self.debt / self.horizon, self.low * goal), self.high * goal)
+        """Mean difference from per-frame results that the target leaves."""
+        return 1 - self.target
 
     @property
     def interval(self) -> int:
         """Frames from one key frame to the next, as learned so far."""
-        longest = min(self.max_interval, int(self.jump * self._previous) + 1)
-        goal = 1 - self.target
-        best = 1
-        for n in range(2, longest + 1):
-            waiting = min(n - 1, MAX_WAITING) if self.two_sided else 0
-            mean = self.drift.mean(n, two_sided=waiting)
-            spend = -self.debt * self.g
-            if spend > 0 and n > 2: spend = min(spend, (self.high - 1) * goal * n)
-            if spend < 0: spend = max(spend, (self.low - 1) * goal * n)
-            if n * (mean - goal) > spend:
-                break
-            best = n
-        return best
-    g: float = 0.3
+        longest = min(FASTEST_GROWTH * self._before + 1 if self._before else FIRST_INTERVAL, self.max_interval)
+        planned = (n for n in range(longest, 1, -1) if self._expected(n) <= self._affordable(n))
+        return next(planned, 1)
+
+    def _expected(self, interval: int) -> float:
+        waiting = min(interval - 1, MAX_WAITING) if self.two_sided else 0
+        return self.drift.mean(interval, two_sided=waiting)
+
+    def _affordable(self, interval: int) -> float:
+        """Mean difference a stretch may have: the target's, and its part of what others left or took.
+
+        A stretch of two frames may take all that is left: where intervals of 1 and 2 alternate, it has all the
+        difference.
+        """
+        most = MOST if interval > 2 else float("inf")
+        planned = self.allowed - MAKE_UP * self.overspent / interval
+        return min(max(planned, LEAST * self.allowed), most * self.allowed)
+
+    @property
+    def memory(self) -> tuple[float, ...] | None:
+        """All that was learned; None where the next comparison needs the key frame before this one."""
+        if self.two_sided and self._keys % PROBE == 0:
+            return None
+        return (*self.drift.memory, self.overspent, self._before, self._usual, self._keys)
+
+    def recall(self, memory: tuple[float, ...]) -> None:
+        """Go on from there."""
+        if memory:
+            *drift, self.overspent, before, self._usual, keys = memory
+            self.drift.recall(tuple(drift))
+            self._before, self._keys = int(before), int(keys)
 
     def key_reason(self, frames_since_key: int, estimate: Callable[[], FlowField]) -> KeyReason | None:
-        """The first reason that holds, a scene cut before all."""
+        """The first reason that holds, a scene cut before all; the flow is not asked for where every frame is one."""
         if frames_since_key == 1:
-            self._wanted = self.interval
-            if self._wanted == 1:
-                return KeyReason.DRIFT
-        last = 0.0 if frames_since_key == 1 else self._mismatch
-        self._mismatch = mean_mismatch(estimate())
-        if self._mismatch > CUT_MISMATCH and self._mismatch > CUT_JUMP * last:
-            return KeyReason.SCENE_CUT
-        if frames_since_key >= self.max_interval:
-            return KeyReason.MAX_INTERVAL
-        if frames_since_key >= self._wanted:
+            self._due, self._error, self._local = self.interval, 0.0, None
+        if self._due == 1:
             return KeyReason.DRIFT
-        if frames_since_key >= 2 and self._mismatch > 2 * self._usual_mismatch + 4:
+        before, self._error = self._error, mean_error(estimate())
+        if self._error > CUT_ERROR and self._error > CUT_JUMP * before:
+            return KeyReason.SCENE_CUT
+        if frames_since_key >= self._due:
+            return KeyReason.MAX_INTERVAL if frames_since_key >= self.max_interval else KeyReason.DRIFT
+        usual = self._usual * frames_since_key**GROWTH
+        if self._before and self._error > SUDDEN * usual + SUDDEN_ERROR:
             return KeyReason.SUDDEN_CHANGE
         return None
 
-    _wanted: int = 3
-
     def learn(self, distances: tuple[int, ...], compare: Callable[[], Disagreement]) -> None:
-        """Bring the drift up to date."""
-        if distances == (1,) :
-            self._since_probe += 1
-            if self._since_probe % 4: return
-        if distances == (1,1) and self._since_probe % 4: return
-        self.drift.learn(distances, compare())
+        """Bring the drift up to date, if the comparison is worth its cost."""
+        is_cheap = len(distances) == 1 and distances[0] > 1 and not self._is_steady(distances[0])
+        keys = self._keys if len(distances) == 2 else self._keys + 1  # the stretch behind that key frame is yet to end
+        if not is_cheap and keys % PROBE:
+            return
+        found = compare()
+        self._comparisons += 1
+        self.drift.learn(distances, found)
         if len(distances) == 1:
-            self._usual_mismatch = self._mismatch
+            base = distances[0] ** GROWTH
+            self._local = found.share / base if found.total else None
+            self._usual = self._error / base
+
+    def _is_steady(self, interval: int) -> bool:
+        return interval >= self.max_interval and self._before >= self.max_interval and self.overspent < 0
 
     def needs_repair(self, interval: int, *, two_sided: int) -> bool:
-        """Whether."""
-        return self.local(interval, two_sided) > self.bad * self.allowed
-
-    def local(self, interval: int, two_sided: int) -> float:
-        return self.drift.mean(interval, two_sided=two_sided, rate=self.drift._latest)
+        """Whether a stretch, as compared at its end, missed the target by far."""
+        if self._local is None or interval < FIRST_INTERVAL:
+            return False
+        return self.drift.mean(interval, two_sided=two_sided, rate=self._local) > BAD * self.allowed
 
     def needs_last(self, frames: int) -> bool:
-        """Whether."""
-        return self.drift.mean(frames, two_sided=0) > self.allowed
+        """Whether the rest, reached from one side, would miss the target."""
+        return self.two_sided and self.drift.mean(frames, two_sided=0) > self.allowed
 
     def stretch(self, interval: int, *, two_sided: int) -> Stretch:
-        """What."""
-        found = 0.0 if interval == 1 else self.local(interval, two_sided)
-        self.debt = (self.debt + interval * (found - (1 - self.target))) * (1 - 1 / self.horizon) ** interval
-        self._previous = interval
-        return Stretch(interval, found, interval, self.drift.comparisons)
+        """What the last one cost: the drift measured at its end, or that of those before where none was."""
+        found = self.drift.mean(interval, two_sided=two_sided, rate=self._local)
+        stretch = Stretch(interval, found, interval * self.drift.size, self._comparisons)
+        kept = (1 - LEAK) ** interval
+        self.overspent = kept * (self.overspent + interval * (found - self.allowed))
+        self._before, self._comparisons = interval, 0
+        self._keys += 1
+        return stretch
 
 
-CUT_MISMATCH = 20.0  # mean grey levels
-CUT_JUMP = 2.5  # times the last frame's mismatch
-
-
-def mean_mismatch(field: FlowField) -> float:
-    """Mean mismatch in grey levels; 0 where the estimator has no picture to compare."""
+def mean_error(field: FlowField) -> float:
+    """Mean photometric error in grey levels; 0 where the estimator has no picture to compare."""
     return 0.0 if field.photometric_error is None else float(field.photometric_error.mean())

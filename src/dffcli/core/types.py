@@ -45,6 +45,11 @@ class KeyReason(StrEnum):
         return _SENTENCES[self]
 
     @classmethod
+    def slug(cls, text: str | None) -> str | None:
+        """A reason as a file tells it, its slug if it is one of these by any of its names."""
+        return None if text is None else _OLD_WORDS.get(text, text)
+
+    @classmethod
     def _missing_(cls, value: object) -> KeyReason | None:
         """Files of version 0.1 hold words instead of slugs."""
         slug = _OLD_WORDS.get(value) if isinstance(value, str) else None
@@ -367,7 +372,8 @@ class FrameResult:
         key_reason: why it was made a key frame; None on a propagated frame.
         key_indices: indices of the key frames its features come from (itself on a key frame).
         displacement: current -> first of `key_indices`, `[1, 2, h, w]` as in `FlowField`; None on a key frame.
-        schedule_memory: of a key frame, what the schedule knew then, so that a run can go on from there.
+        schedule_memory: of a key frame, what the schedule knew then, so that a run can go on from there; None where
+            none can.
         stretch: of the frame that ends one, what the stretch cost; None elsewhere, and where nothing is measured.
     """
 
@@ -376,7 +382,7 @@ class FrameResult:
     key_reason: KeyReason | None
     key_indices: tuple[int, ...] = field(default=())
     displacement: Tensor | None = None
-    schedule_memory: tuple[float, ...] = ()
+    schedule_memory: tuple[float, ...] | None = ()
     stretch: Stretch | None = None
 
     __repr__ = shown
