@@ -119,6 +119,9 @@ class BySignal:
     def learn(self, distances: tuple[int, ...], compare: Callable[[], Disagreement]) -> None:
         pass
 
+    def begin(self, *, two_sided: bool) -> None:
+        pass
+
     def needs_repair(self, interval: int, *, two_sided: int) -> bool:
         return False
 

@@ -58,6 +58,9 @@ class Patience:
         self._rate = rate if self._rate is None else (1 - NEWS) * self._rate + NEWS * rate
         self._usual = self._error
 
+    def begin(self, *, two_sided: bool) -> None:
+        pass
+
     def needs_repair(self, interval: int, *, two_sided: int) -> bool:
         return False
 

@@ -29,7 +29,7 @@ VARIANTS: tuple[tuple[str, Callable[[], Schedule], bool], ...] = (
     ("causal, interval 5", lambda: FixedInterval(5), False),
     ("causal, interval 10", lambda: FixedInterval(10), False),
     ("adaptive, two-sided", TargetAgreement, True),
-    ("adaptive, causal", lambda: TargetAgreement(two_sided=False), False),
+    ("adaptive, causal", TargetAgreement, False),
 )
 
 

@@ -44,10 +44,6 @@ def test_schedules_follow_the_configuration(asked: dict[str, object], got: objec
     assert plan(replace(SEGMENT, **asked)).schedule.make() == got
 
 
-def test_the_schedule_knows_from_how_many_sides_frames_are_reached() -> None:
-    assert plan(SEGMENT).schedule.make(two_sided=False) == TargetAgreement(two_sided=False)
-
-
 def test_every_video_gets_a_schedule_of_its_own() -> None:
     schedule = plan(SEGMENT).schedule
     assert schedule.make() is not schedule.make()

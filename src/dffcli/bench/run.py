@@ -174,7 +174,7 @@ class _Race:
                 config = _config(variant, plan, model.task, outputs=(str(folder / f"{number}.mp4"),))
                 info = ModelInfo(model.name, model.task, model.categories)
                 pipeline = stack.enter_context(PipelineLane(plan_run(config, info=info), parts))
-            schedule = variant.schedule(model.task).make(two_sided=variant.two_sided)
+            schedule = variant.schedule(model.task).make()
             is_judged = truth is not None and truth.task is model.task
             self.contenders.append(
                 _Contender(

@@ -59,7 +59,7 @@ def eval_detect(data: Labelled, options: EvalOptions) -> None:
     sequences = translated(labelled.sequences, labelled.categories, built.model.categories)
 
     def engine(schedule: PlannedSchedule) -> Engine:
-        return parts.engine(schedule.make(two_sided=not options.causal), two_sided=not options.causal)
+        return parts.engine(schedule.make(), two_sided=not options.causal)
 
     scores: dict[str, dict[str, Any]] = {}
     for title, schedule in schedules_of(options).items():

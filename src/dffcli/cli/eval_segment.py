@@ -56,7 +56,7 @@ def eval_segment(data: Labelled, options: EvalOptions) -> None:
     built, flow = parts.built, parts.flow
 
     def engine(schedule: PlannedSchedule, *, two_sided: bool) -> Engine:
-        return parts.engine(schedule.make(two_sided=two_sided), two_sided=two_sided)
+        return parts.engine(schedule.make(), two_sided=two_sided)
 
     scores: dict[str, SegmentScore] = {}
     for name, schedule in schedules_of(options).items():

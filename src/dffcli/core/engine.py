@@ -75,6 +75,7 @@ class Engine:
             yield numbering.restored(result)
 
     def _results(self, frames: Iterator[Frame]) -> Iterator[FrameResult]:
+        self.schedule.begin(two_sided=self.two_sided)
         key: _Key | None = None
         last: _Propagated | None = None  # the frame before this one, if it is no key frame
         waiting: list[_Propagated] = []  # frames that wait for the key frame after them

@@ -125,6 +125,9 @@ class Schedule(Protocol):
     def recall(self, memory: tuple[float, ...]) -> None:
         """Go on from what another one of its kind had learned; nothing from an empty memory."""
 
+    def begin(self, *, two_sided: bool) -> None:
+        """Told before the first frame whether frames between two key frames will be reached from both."""
+
     def key_reason(self, frames_since_key: int, estimate: Callable[[], FlowField]) -> KeyReason | None:
         """Why this frame is to be a key frame, or None. `estimate()` gives the field to the last key, computed once."""
 

@@ -46,6 +46,9 @@ class FixedInterval:
     def recall(self, memory: tuple[float, ...]) -> None:
         """Nothing to go on from."""
 
+    def begin(self, *, two_sided: bool) -> None:
+        """It does not matter."""
+
     def key_reason(self, frames_since_key: int, estimate: Callable[[], FlowField]) -> KeyReason | None:
         """Due or not; the flow is never asked for."""
         return KeyReason.INTERVAL if frames_since_key >= self.interval else None
@@ -79,7 +82,7 @@ class TargetAgreement:
     Attributes:
         target: mean agreement with per-frame results, 0..1.
         max_interval: frames between key frames at most.
-        two_sided: frames between key frames are reached from both.
+        two_sided: frames between key frames are reached from both; the engine says.
         drift: what propagation costs.
         overspent: difference beyond the target's so far, in frames.
     """
@@ -142,6 +145,10 @@ class TargetAgreement:
             *drift, self.overspent, before, self._usual, keys = memory
             self.drift.recall(tuple(drift))
             self._before, self._keys = int(before), int(keys)
+
+    def begin(self, *, two_sided: bool) -> None:
+        """Count on one side, or on two."""
+        self.two_sided = two_sided
 
     def key_reason(self, frames_since_key: int, estimate: Callable[[], FlowField]) -> KeyReason | None:
         """The first reason that holds, a scene cut before all; the flow is not asked for where every frame is one."""

@@ -198,6 +198,10 @@ class TimedSchedule:
         """The inner schedule's."""
         self.inner.recall(memory)
 
+    def begin(self, *, two_sided: bool) -> None:
+        """The inner schedule's."""
+        self.inner.begin(two_sided=two_sided)
+
     def key_reason(self, frames_since_key: int, estimate: Callable[[], FlowField]) -> KeyReason | None:
         """The inner schedule's."""
         return self.inner.key_reason(frames_since_key, estimate)

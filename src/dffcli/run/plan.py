@@ -58,28 +58,30 @@ class PlannedSchedule:
         key_interval: frames between key frames of the fixed one; None is the adaptive one.
         target: share of per-frame results that the adaptive one keeps.
         max_interval: frames between its key frames at most.
+        own: a schedule that was given as it is, instead of all these.
     """
 
     key_interval: int | None = None
     target: float = TARGET
     max_interval: int = MAX_INTERVAL
+    own: Schedule | None = None
 
     @property
     def words(self) -> str:
         """For people."""
+        if self.own is not None:
+            return repr(self.own)
         if self.key_interval is not None:
             return f"fixed, every {self.key_interval}"
         return f"agreement {self.target:g}, at most {self.max_interval}"
 
-    def make(self, *, two_sided: bool = True) -> Schedule:
-        """A fresh one, as schedules remember.
-
-        Args:
-            two_sided: frames between key frames will be reached from both.
-        """
+    def make(self) -> Schedule:
+        """A fresh one, as schedules remember; one that was given, as it is."""
+        if self.own is not None:
+            return self.own
         if self.key_interval is not None:
             return FixedInterval(self.key_interval)
-        return TargetAgreement(self.target, self.max_interval, two_sided)
+        return TargetAgreement(self.target, self.max_interval)
 
 
 @dataclass(frozen=True, slots=True)

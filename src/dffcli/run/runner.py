@@ -154,7 +154,7 @@ class Run:
         self, ahead: Iterable[Frame], *, write: Callable[[FrameResult], None], note: Callable[[FrameResult], None]
     ) -> Iterator[FrameResult]:
         two_sided = is_two_sided(self._plan, self.source.info)
-        schedule = self._plan.schedule.make(two_sided=two_sided)
+        schedule = self._plan.schedule.make()
         schedule.recall(self._journal.resumed_memory)
         confident = self._plan.finishing.score_threshold
         engine = self.parts.engine(schedule, two_sided=two_sided, watch=self.watch, confident=confident)
