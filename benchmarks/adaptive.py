@@ -21,12 +21,24 @@ from common import parser, save, table
 from dffcli.categories import Category
 from dffcli.core.engine import Engine
 from dffcli.core.protocols import FlowEstimator, Schedule, VideoModel
-from dffcli.core.schedule import Adaptive, FixedInterval
-from dffcli.core.types import Features, FlowField, Frame, KeyReason, Prediction, PreparedImage, SegmentationMap, Task
+from dffcli.core.schedule import FixedInterval
+from dffcli.core.types import (
+    Disagreement,
+    Features,
+    FlowField,
+    Frame,
+    KeyReason,
+    Prediction,
+    PreparedImage,
+    SegmentationMap,
+    Stretch,
+    Task,
+)
 from dffcli.evaluation.segment_metrics import confusion, mean_iou
 from dffcli.flow import build_flow
 from dffcli.models.registry import build_model
 from dffcli.video.reader import open_source
+from patience import Patience
 
 CLIPS = (
     "clips/nuscenes_mini.mp4",
@@ -76,7 +88,7 @@ CANDIDATES: dict[str, tuple[str, float, bool, tuple[float, ...]]] = {
 }
 """Signal, what is added to it on every frame, whether it is summed since the key, and the limits tried."""
 PATIENCES = (0.1, 0.2, 0.35, 0.5, 0.75, 1, 2, 4)
-"""Of the schedule that learns from results, the one dff uses."""
+"""Of the schedule that learns from results."""
 
 
 @dataclass
@@ -88,7 +100,7 @@ class BySignal:
     is_summed: bool
     limit: float
     max_interval: int = 30
-    cuts: Adaptive = field(default_factory=lambda: Adaptive(min_interval=30))
+    cuts: Patience = field(default_factory=lambda: Patience(min_interval=30))
     total: float = 0.0
 
     def key_reason(self, frames_since_key: int, estimate: Callable[[], FlowField]) -> KeyReason | None:
@@ -96,7 +108,7 @@ class BySignal:
         value = self.signal(estimate()) + self.offset
         self.total = value + (self.total if self.is_summed and frames_since_key > 1 else 0.0)
         if reason is None and frames_since_key >= 2 and self.total > self.limit:
-            return KeyReason.MISMATCH
+            return KeyReason.SUDDEN_CHANGE
         return reason
 
     memory: tuple[float, ...] = ()
@@ -104,8 +116,20 @@ class BySignal:
     def recall(self, memory: tuple[float, ...]) -> None:
         pass
 
-    def learn(self, frames_since_key: int, disagreement: Callable[[], float]) -> None:
+    def learn(self, distances: tuple[int, ...], compare: Callable[[], Disagreement]) -> None:
         pass
+
+    def begin(self, *, two_sided: bool) -> None:
+        pass
+
+    def needs_repair(self, interval: int, *, two_sided: int) -> bool:
+        return False
+
+    def needs_last(self, frames: int) -> bool:
+        return False
+
+    def stretch(self, interval: int, *, two_sided: int) -> Stretch | None:
+        return None
 
 
 @dataclass
@@ -182,7 +206,7 @@ def variants() -> Iterator[tuple[str, Callable[[], Schedule]]]:
         for limit in limits:
             yield name, partial(BySignal, SIGNALS[signal], offset, is_summed, limit)
     for patience in PATIENCES:
-        yield "learned from results", partial(Adaptive, patience)
+        yield "learned from results", partial(Patience, patience)
 
 
 def main() -> None:

@@ -17,7 +17,7 @@ from common import parser, save, table
 from dffcli.categories import Category
 from dffcli.core.engine import Engine
 from dffcli.core.protocols import Schedule, VideoModel
-from dffcli.core.schedule import Adaptive, FixedInterval
+from dffcli.core.schedule import FixedInterval, TargetAgreement
 from dffcli.core.types import Features, Frame, Prediction, PreparedImage, SegmentationMap, Task
 from dffcli.evaluation.segment_metrics import confusion, mean_iou
 from dffcli.flow import build_flow
@@ -25,7 +25,7 @@ from dffcli.models.registry import build_model
 from dffcli.video.reader import open_source
 
 INTERVALS = (1, 2, 3, 5, 8, 10, 15)
-PATIENCES = (0.1, 0.2, 0.35, 0.5, 1.0, 2.0)  # frames
+TARGETS = (0.99, 0.98, 0.97, 0.96, 0.94, 0.9)
 
 
 @dataclass
@@ -113,14 +113,21 @@ def main() -> None:
         print(*rows[-1], file=sys.stderr)
     fixed = table(["key interval", "key frames", "hold", "causal", "two-sided"], rows)
     rows = []
-    for patience in PATIENCES:
+    for target in TARGETS:
         causal, both = (
-            measure(model, frames, truth, Adaptive(patience), flow=options.flow, two_sided=two_sided)
+            measure(
+                model,
+                frames,
+                truth,
+                TargetAgreement(target, two_sided=two_sided),
+                flow=options.flow,
+                two_sided=two_sided,
+            )
             for two_sided in (False, True)
         )
-        rows.append([f"{patience:g}", f"{both.key_share:.0%}", f"{causal.iou:.1f}", f"{both.iou:.1f}"])
+        rows.append([f"{target:g}", f"{both.key_share:.0%}", f"{causal.iou:.1f}", f"{both.iou:.1f}"])
         print(*rows[-1], file=sys.stderr)
-    adaptive = table(["patience", "key frames", "causal", "two-sided"], rows)
+    adaptive = table(["target agreement", "key frames", "causal", "two-sided"], rows)
     save(
         "camvid_interval",
         title="Mean IoU on CamVid val (101 frames at 15 Hz) by key interval",

@@ -16,7 +16,7 @@ from bundle_street_seg import HELD_OUT
 from camvid_interval import RememberingModel, measure, read_frames, read_truth
 from common import parser, save, table
 from dffcli.core.protocols import Schedule
-from dffcli.core.schedule import Adaptive, FixedInterval
+from dffcli.core.schedule import FixedInterval, TargetAgreement
 from dffcli.core.types import Frame
 from dffcli.evaluation.segment_eval import score_stills
 from dffcli.evaluation.segment_source import parse_source
@@ -28,8 +28,8 @@ VARIANTS: tuple[tuple[str, Callable[[], Schedule], bool], ...] = (
     ("two-sided, interval 10", lambda: FixedInterval(10), True),
     ("causal, interval 5", lambda: FixedInterval(5), False),
     ("causal, interval 10", lambda: FixedInterval(10), False),
-    ("adaptive, two-sided", Adaptive, True),
-    ("adaptive, causal", Adaptive, False),
+    ("adaptive, two-sided", TargetAgreement, True),
+    ("adaptive, causal", TargetAgreement, False),
 )
 
 

@@ -14,7 +14,6 @@ from typing import TYPE_CHECKING, Any
 from dffcli._version import __version__
 
 _HOMES = {
-    "Adaptive": "core.schedule",
     "DFFError": "errors",
     "Detections": "core.types",
     "Engine": "core.engine",
@@ -24,6 +23,7 @@ _HOMES = {
     "Masks": "core.types",
     "Model": "models.own",
     "SegmentationMap": "core.types",
+    "TargetAgreement": "core.schedule",
     "build_model": "models.registry",
     "list_models": "models.registry",
     "open_source": "video.reader",
@@ -31,7 +31,6 @@ _HOMES = {
 """The public names and the modules that hold them."""
 
 __all__ = [
-    "Adaptive",
     "DFFError",
     "Detections",
     "Engine",
@@ -41,6 +40,7 @@ __all__ = [
     "Masks",
     "Model",
     "SegmentationMap",
+    "TargetAgreement",
     "__version__",
     "build_model",
     "list_models",
@@ -50,7 +50,7 @@ __all__ = [
 
 if TYPE_CHECKING:
     from dffcli.core.engine import Engine
-    from dffcli.core.schedule import Adaptive, FixedInterval
+    from dffcli.core.schedule import FixedInterval, TargetAgreement
     from dffcli.core.types import Detections, Frame, FrameResult, Masks, SegmentationMap
     from dffcli.errors import DFFError
     from dffcli.models.own import Model

@@ -1,13 +1,12 @@
 """Algorithm 1 and its two-sided form, on motion that is known exactly."""
 
-import math
 from dataclasses import replace
 
 import numpy as np
 import pytest
 
 from dffcli.core.engine import Engine
-from dffcli.core.schedule import FIRST_INTERVAL, Adaptive, FixedInterval
+from dffcli.core.schedule import FIRST_INTERVAL, FixedInterval, TargetAgreement
 from dffcli.core.types import FrameResult, KeyReason, SegmentationMap
 from tests.fakes import STRIDE, FakeFlow, FakeModel, moving_frames, true_answer
 
@@ -70,17 +69,31 @@ def test_two_sided_results_name_both_keys() -> None:
 
 def test_nothing_is_blended_across_a_scene_cut() -> None:
     flow = FakeFlow(errors={3: 90.0})
-    results = list(Engine(FakeModel(), flow, Adaptive(), two_sided=True).run(moving_frames(5)))
+    results = list(Engine(FakeModel(), flow, TargetAgreement(), two_sided=True).run(moving_frames(5)))
     assert results[3].key_reason is KeyReason.SCENE_CUT
     assert [result.key_indices for result in results] == [(0,), (0,), (0,), (3,), (3,)]
     assert (3, 1) not in flow.calls
 
 
-def test_an_adaptive_schedule_learns_how_far_results_carry() -> None:
-    schedule = Adaptive()
+def test_the_drift_is_learned_from_what_would_have_been_carried_to_key_frames() -> None:
+    schedule = TargetAgreement(max_interval=FIRST_INTERVAL)
     list(Engine(FakeModel(), FakeFlow(), schedule).run(moving_frames(60, size=(32, 480))))
     wrong = FIRST_INTERVAL / 120  # columns that came in from the left
-    assert schedule.interval == round(math.sqrt(schedule.patience / (wrong / FIRST_INTERVAL)))
+    assert schedule.drift.rate == pytest.approx(wrong / FIRST_INTERVAL**0.5, rel=0.01)
+
+
+def test_a_key_frame_is_compared_with_what_both_sides_would_have_said() -> None:
+    told: list[tuple[tuple[int, ...], float]] = []
+
+    class Tells(FixedInterval):
+        def learn(self, distances, compare):  # type: ignore[no-untyped-def]
+            told.append((distances, compare().share))
+
+    list(Engine(FakeModel(), FakeFlow(), Tells(3), two_sided=True).run(moving_frames(8)))
+    assert [distances for distances, _ in told] == [(3,), (3,), (3, 3)]
+    blend = told[2][1]
+    assert told[1][1] == pytest.approx(3 / 12, abs=0.01)
+    assert blend > 0  # both borders are mixed in
 
 
 def test_each_field_starts_from_the_one_beside_it() -> None:

@@ -34,7 +34,7 @@ def sequence_of(task: Task) -> Sequence:
 
 def record(index: int, prediction: Detections | SegmentationMap) -> FrameRecord:
     is_key = index % 3 == 0
-    reason = "fixed interval" if is_key else None
+    reason = "interval" if is_key else None
     keys = (index - index % 3,)
     if isinstance(prediction, SegmentationMap):
         labels = prediction.category_ids

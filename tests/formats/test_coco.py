@@ -42,7 +42,7 @@ def test_images_tell_exact_times_and_key_frames(tmp_path: Path) -> None:
     assert image["time_seconds"] == pytest.approx(float(1 / RATE), abs=1e-6)
     assert (image["width"], image["height"]) == SIZE[::-1]
     assert [item["is_key_frame"] for item in data["images"]] == [True, False, False] * 2
-    assert data["images"][3]["key_reason"] == "fixed interval"
+    assert data["images"][3]["key_reason"] == "interval"
     assert data["images"][4]["key_frame_ids"] == [3]
 
 

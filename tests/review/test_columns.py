@@ -24,9 +24,9 @@ def test_every_frame_and_object_has_its_row(tmp_path: Path) -> None:
     assert len(columns) == FRAMES
     assert columns.frames["time"].tolist() == pytest.approx([frame / 25 for frame in range(FRAMES)])
     assert [columns.reasons[code] for code in columns.frames["reason"] if code != 255] == [
-        "first frame",
-        "fixed interval",
-        "fixed interval",
+        "first",
+        "interval",
+        "interval",
     ]
     for frame in (0, 14, 15, 20, 29):
         found = detections_of(columns, frame)

@@ -10,7 +10,8 @@ from pathlib import Path
 
 import pytest
 
-from dffcli.core.schedule import MAX_INTERVAL, Adaptive, FixedInterval
+from dffcli.core.defaults import MAX_INTERVAL, TARGET
+from dffcli.core.schedule import FixedInterval, TargetAgreement
 from dffcli.core.types import Task
 from dffcli.errors import DFFError, ModelError, OutputError, SettingError
 from dffcli.run.config import RunConfig
@@ -24,8 +25,8 @@ def test_what_is_left_open_is_decided() -> None:
     assert plan(SEGMENT).model.info.name == "street-seg"
     assert plan(DETECT).model.info.name == "coco-det"
     schedule = plan(SEGMENT).schedule.make()
-    assert isinstance(schedule, Adaptive)
-    assert (schedule.max_interval, schedule.patience) == (MAX_INTERVAL, 0.5)
+    assert isinstance(schedule, TargetAgreement)
+    assert (schedule.target, schedule.max_interval, schedule.two_sided) == (TARGET, MAX_INTERVAL, True)
 
 
 @pytest.mark.parametrize(
@@ -34,8 +35,9 @@ def test_what_is_left_open_is_decided() -> None:
         ({"key_interval": 7}, FixedInterval(7)),
         ({"schedule": "fixed"}, FixedInterval(10)),
         ({"schedule": "fixed", "key_interval": 1}, FixedInterval(1)),
-        ({"schedule": "adaptive", "max_interval": 9}, Adaptive(0.5, max_interval=9)),
-        ({"max_interval": 1}, Adaptive(0.5, min_interval=1, max_interval=1)),
+        ({"schedule": "adaptive", "max_interval": 9}, TargetAgreement(max_interval=9)),
+        ({"target_agreement": 0.9}, TargetAgreement(0.9)),
+        ({"max_interval": 1}, TargetAgreement(max_interval=1)),
     ],
 )
 def test_schedules_follow_the_configuration(asked: dict[str, object], got: object) -> None:
@@ -62,6 +64,12 @@ def test_every_video_gets_a_schedule_of_its_own() -> None:
         (replace(SEGMENT, outputs=("out.json", "out.json")), OutputError, "named twice"),
         (replace(DETECT, outputs=("masks/",)), OutputError, "takes masks"),
         (replace(SEGMENT, key_interval=5, schedule="adaptive"), SettingError, "--key-interval is for the fixed"),
+        (
+            replace(SEGMENT, key_interval=5, target_agreement=0.9),
+            SettingError,
+            "--target-agreement is for the adaptive",
+        ),
+        (replace(SEGMENT, schedule="fixed", target_agreement=0.9), SettingError, "--target-agreement is for"),
         (replace(SEGMENT, key_interval=5, max_interval=9), SettingError, "--max-interval is for the adaptive"),
         (replace(SEGMENT, start=Fraction(5), end=Fraction(4)), SettingError, "--start before --end"),
         (replace(SEGMENT, track=True), SettingError, "track: is for detect"),
@@ -78,6 +86,7 @@ def test_what_cannot_be_done_is_refused(config: RunConfig, error: type[DFFError]
     [
         ({"score_threshold": 1.5}, "score threshold: expected 0 to 1, got 1.5"),
         ({"key_interval": 0}, "key interval: expected at least 1, got 0"),
+        ({"target_agreement": 96.0}, "target agreement: expected 0.5 to 0.999, got 96"),
         ({"schedule": "sometimes"}, "schedule: expected one of fixed, adaptive, got 'sometimes'"),
         ({"start": Fraction(-1)}, "start: expected at least 0"),
     ],

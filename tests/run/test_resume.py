@@ -50,7 +50,7 @@ def records(count: int, *, interval: int = 4, kind: str = "segment") -> list[Rec
     made: list[Record] = []
     for index in range(count):
         prediction: Prediction = segmentation(index) if kind == "segment" else detections(index)
-        reason = (KeyReason.MISMATCH if index else KeyReason.FIRST) if index % interval == 0 else None
+        reason = (KeyReason.SUDDEN_CHANGE if index else KeyReason.FIRST) if index % interval == 0 else None
         flow = np.full((1, 2, 3, 4), index, np.float32) if reason is None else None
         made.append(Record(index, reason, (index - index % interval,), prediction, flow))
     return made
@@ -83,7 +83,7 @@ def test_what_was_kept_comes_back_exactly(tmp_path: Path, kind: str) -> None:
     again = list(journal.replay())
 
     assert journal.resumed_index == journal.kept_frames == 12
-    assert journal.resumed_reason is KeyReason.MISMATCH
+    assert journal.resumed_reason is KeyReason.SUDDEN_CHANGE
     assert len(again) == 12
     for one, other in zip(made, again, strict=False):
         assert_same(one, other)

@@ -66,9 +66,9 @@ class Variant:
 
     def schedule(self, task: Task) -> PlannedSchedule:
         """Who is a key frame, of a model for that task."""
-        from dffcli.run.plan import plan_schedule
+        from dffcli.run.plan import PlannedSchedule
 
-        return plan_schedule(task, key_interval=self.interval)
+        return PlannedSchedule(self.interval)
 
 
 def flows_help(_task: str | None) -> str:

@@ -22,8 +22,9 @@ from dffcli.bench.result import (
     VariantResult,
 )
 from dffcli.bench.shelf import Shelf
+from dffcli.core.defaults import MAX_INTERVAL
 from dffcli.core.info import ModelInfo
-from dffcli.core.schedule import MAX_INTERVAL, FixedInterval
+from dffcli.core.schedule import FixedInterval
 from dffcli.core.types import Frame, FrameResult, Task
 from dffcli.errors import DataError, InputError, ModelError
 from dffcli.evaluation.judge import Judge, make_judge

@@ -105,9 +105,14 @@ def print_report(report: RunReport, *, outputs: tuple[str, ...], stderr: bool = 
     """The summary at the end, on stdout, or on stderr where stdout holds the results."""
     console = plain_console(stderr=stderr)
     table = Table(show_header=False, box=None, padding=(0, 2, 0, 0))
-    reasons = ", ".join(f"{count} {reason}" for reason, count in report.key_reasons.items())
+    reasons = ", ".join(f"{count} {reason.replace('-', ' ')}" for reason, count in report.key_reasons.items())
     table.add_row("frames", f"{report.frames}")
     table.add_row("key frames", f"{report.key_frames} ({reasons})")
+    if report.estimate is not None:
+        got = report.estimate
+        asked = "" if report.target is None else f", asked for {report.target:.1%}"
+        found = f"about {got.agreement:.1%} ({got.low:.1%} to {got.high:.1%}, {got.comparisons} comparisons{asked})"
+        table.add_row("agreement", f"{found} with per-frame results")
     if report.objects:
         table.add_row("objects", f"{report.objects} ({report.objects / report.frames:.1f} a frame)")
     table.add_row("end to end", f"{report.fps:.1f} fps, {report.seconds:.1f} s")
@@ -122,6 +127,8 @@ def print_report(report: RunReport, *, outputs: tuple[str, ...], stderr: bool = 
     for path in outputs:
         table.add_row("written", plain(path))
     console.print(table)
+    if report.verdict is not None:
+        console.print(report.verdict, markup=False, style="yellow")
     for note in report.notes:
         console.print(f"note: {plain(note)}", style="yellow")
     if report.settings["random_weights"]:

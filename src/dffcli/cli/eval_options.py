@@ -107,10 +107,7 @@ def parts_of(options: EvalOptions) -> Parts:
 
 def schedules_of(options: EvalOptions) -> dict[str, PlannedSchedule]:
     """The schedules that are measured, by their names in tables."""
-    from dffcli.run.plan import plan_schedule
+    from dffcli.run.plan import PlannedSchedule
 
-    found = {
-        "every frame" if n == 1 else f"every {n}": plan_schedule(options.task, key_interval=n)
-        for n in options.intervals
-    }
-    return found | ({"adaptive": plan_schedule(options.task)} if options.adaptive else {})
+    found = {"every frame" if n == 1 else f"every {n}": PlannedSchedule(n) for n in options.intervals}
+    return found | ({"adaptive": PlannedSchedule()} if options.adaptive else {})

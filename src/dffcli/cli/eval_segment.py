@@ -60,7 +60,7 @@ def eval_segment(data: Labelled, options: EvalOptions) -> None:
 
     scores: dict[str, SegmentScore] = {}
     for name, schedule in schedules_of(options).items():
-        interval = None if name == "adaptive" else schedule.make().max_interval
+        interval = None if name == "adaptive" else schedule.key_interval
         if interval == 1:
             scores[name] = segment_eval.score_stills(built.model, pictures)
         elif where.video:

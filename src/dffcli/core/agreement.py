@@ -1,39 +1,52 @@
-"""How much two answers about the same frame differ, whatever the task."""
+"""How much two answers about the same frame differ: one meaning for every task, the share of one the other lacks."""
 
 from __future__ import annotations
 
 import numpy as np
 
-from dffcli.core.types import Detections, Prediction, SegmentationMap
+from dffcli.core.types import Detections, Disagreement, Prediction, SegmentationMap
+from dffcli.errors import ModelError
 from dffcli.geometry import box_iou
 
 MATCH_OVERLAP = 0.5  # intersection over union
-SURE_SCORE = 0.3  # boxes below it are not compared: they come and go without meaning
+CONFIDENT = 0.5  # score of a box that counts, where a run has no threshold of its own
+WEAK = 0.5  # times the confident score: a box that weak still answers a confident one
 
 
-def disagreement(one: Prediction, other: Prediction) -> float:
-    """0 where two answers are the same, 1 where they have nothing in common.
+def disagreement(one: Prediction, other: Prediction, *, confident: float = CONFIDENT) -> Disagreement:
+    """What two answers of one task do not share.
 
-    Segmentation: the share of pixels with another category. Detection: 1 - F1 of the sure boxes, matched one to one
-    within a category, the best overlap first.
+    Segmentation: pixels with another class. Detection: 1 - F1 of the boxes, but that a confident box is wrong only
+    where the other answer lacks it even among its weak ones: a score that moves across the threshold is the network's
+    own flicker and no fault of propagation. Boxes match one to one within a class, the best overlap first.
+
+    Args:
+        one: an answer.
+        other: another about the same frame.
+        confident: lowest score of a box that counts, 0..1.
+
+    Raises:
+        ModelError: they are of different tasks.
     """
     if isinstance(one, SegmentationMap) and isinstance(other, SegmentationMap):
-        return float(np.mean(one.category_ids != other.category_ids))
+        return Disagreement(float(np.mean(one.category_ids != other.category_ids)), 1.0)
     if isinstance(one, Detections) and isinstance(other, Detections):
-        return _box_disagreement(one.select(one.scores >= SURE_SCORE), other.select(other.scores >= SURE_SCORE))
-    return 1.0
+        pairs = (one, other), (other, one)
+        alone = sum(_unanswered(mine, theirs, confident) for mine, theirs in pairs)
+        total = sum(int((found.scores >= confident).sum()) for found in (one, other))
+        return Disagreement(float(alone), float(total))
+    raise ModelError(f"expected two answers of one task, got {type(one).__name__} and {type(other).__name__}")
 
 
-def _box_disagreement(one: Detections, other: Detections) -> float:
-    total = len(one) + len(other)
-    if total == 0:
-        return 0.0
-    overlap = box_iou(one.boxes, other.boxes)
-    overlap[one.category_ids[:, None] != other.category_ids] = 0
+def _unanswered(mine: Detections, theirs: Detections, confident: float) -> int:
+    """Confident boxes of one answer that the other lacks even among its weak ones."""
+    mine, theirs = mine.select(mine.scores >= confident), theirs.select(theirs.scores >= WEAK * confident)
+    overlap = box_iou(mine.boxes, theirs.boxes)
+    overlap[mine.category_ids[:, None] != theirs.category_ids] = 0
     matched = 0
     while overlap.size and overlap.max() >= MATCH_OVERLAP:
         row, column = np.unravel_index(int(overlap.argmax()), overlap.shape)
         overlap[row] = 0
         overlap[:, column] = 0
         matched += 1
-    return 1 - 2 * matched / total
+    return len(mine) - matched

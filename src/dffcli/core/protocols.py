@@ -6,7 +6,18 @@ from collections.abc import Callable
 from typing import TYPE_CHECKING, Protocol, runtime_checkable
 
 from dffcli.categories import Category
-from dffcli.core.types import Features, FlowField, Frame, KeyFrame, KeyReason, Prediction, PreparedImage, Task
+from dffcli.core.types import (
+    Disagreement,
+    Features,
+    FlowField,
+    Frame,
+    KeyFrame,
+    KeyReason,
+    Prediction,
+    PreparedImage,
+    Stretch,
+    Task,
+)
 
 if TYPE_CHECKING:
     from torch import Tensor
@@ -108,17 +119,36 @@ class Schedule(Protocol):
         """No key frame is more than this many frames after the one before; the engine's memory is bounded by it."""
 
     @property
-    def memory(self) -> tuple[float, ...]:
-        """All it has learned, in numbers."""
+    def memory(self) -> tuple[float, ...] | None:
+        """All it has learned, in numbers; None at a key frame from which another cannot go on as this one would."""
 
     def recall(self, memory: tuple[float, ...]) -> None:
         """Go on from what another one of its kind had learned; nothing from an empty memory."""
 
+    def begin(self, *, two_sided: bool) -> None:
+        """Told before the first frame whether frames between two key frames will be reached from both."""
+
     def key_reason(self, frames_since_key: int, estimate: Callable[[], FlowField]) -> KeyReason | None:
         """Why this frame is to be a key frame, or None. `estimate()` gives the field to the last key, computed once."""
 
-    def learn(self, frames_since_key: int, disagreement: Callable[[], float]) -> None:
-        """Told of a new key frame that can be compared with what would have been carried there.
+    def learn(self, distances: tuple[int, ...], compare: Callable[[], Disagreement]) -> None:
+        """Told of a key frame whose own answer can be compared with what would have been carried there.
 
-        `disagreement()` makes that comparison, 0 (the same) to 1; it costs one warp and one head.
+        Args:
+            distances: frames to the key frame before, or to those on both sides.
+            compare: makes the comparison; it costs a warp and a head for each side, and a field for the second.
         """
+
+    def needs_repair(self, interval: int, *, two_sided: int) -> bool:
+        """Whether a stretch that has just ended turned out so bad that a key frame is to be put in its middle.
+
+        Args:
+            interval: frames of the stretch, its key frame included.
+            two_sided: how many of them still wait for it.
+        """
+
+    def needs_last(self, frames: int) -> bool:
+        """Whether the last frame of all, so many frames after the last key frame, is to be one too."""
+
+    def stretch(self, interval: int, *, two_sided: int) -> Stretch | None:
+        """What a stretch that has just ended cost, as far as is known; None where nothing is measured."""

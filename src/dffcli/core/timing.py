@@ -4,9 +4,10 @@ from __future__ import annotations
 
 from array import array
 from collections import defaultdict
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
+from threading import get_ident
 from time import perf_counter
 from typing import TypeVar
 
@@ -14,13 +15,25 @@ from torch import Tensor
 
 from dffcli.categories import Category
 from dffcli.core.propagation import MapPropagation, propagation_for
-from dffcli.core.protocols import FlowEstimator, Propagation, VideoModel, Warp
-from dffcli.core.types import Features, FlowField, Frame, KeyFrame, Prediction, PreparedImage, Task
+from dffcli.core.protocols import FlowEstimator, Propagation, Schedule, VideoModel, Warp
+from dffcli.core.types import (
+    Disagreement,
+    Features,
+    FlowField,
+    Frame,
+    KeyFrame,
+    KeyReason,
+    Prediction,
+    PreparedImage,
+    Stretch,
+    Task,
+)
 
 T = TypeVar("T")
 
-STAGES = ("decode", "prepare", "features", "flow", "warp", "carry", "head on key", "head", "draw and encode")
-"""Stages in the order in which a frame meets them; `head` is the head on propagated frames."""
+STAGES = ("decode", "prepare", "features", "flow", "warp", "carry", "head on key", "head", "compare", "draw and encode")
+"""Stages in the order in which a frame meets them; `head` is the head on propagated frames, `compare` all that it takes
+to compare a key frame's own answer with a carried one."""
 
 
 @dataclass(slots=True)
@@ -28,14 +41,21 @@ class Stopwatch:
     """Seconds spent each time a stage was entered, by stage."""
 
     samples: dict[str, array[float]] = field(default_factory=lambda: defaultdict(lambda: array("d")))
+    _busy: set[int] = field(default_factory=set)
 
     @contextmanager
     def time(self, stage: str) -> Iterator[None]:
-        """Count what happens inside toward a stage."""
+        """Count what happens inside toward a stage; a stage within another of the same thread is part of that."""
+        thread = get_ident()
+        if thread in self._busy:
+            yield
+            return
+        self._busy.add(thread)
         started = perf_counter()
         try:
             yield
         finally:
+            self._busy.discard(thread)
             self.samples[stage].append(perf_counter() - started)
 
     def iterate(self, items: Iterable[T], stage: str) -> Iterator[T]:
@@ -155,6 +175,57 @@ class TimedCarry:
         """The inner propagation's, timed."""
         with self.watch.time("carry"):
             return self.inner.from_both(before, back, image, onward, after)
+
+
+@dataclass(frozen=True, slots=True)
+class TimedSchedule:
+    """A schedule whose comparisons are timed."""
+
+    inner: Schedule
+    watch: Stopwatch
+
+    @property
+    def max_interval(self) -> int:
+        """The inner schedule's."""
+        return self.inner.max_interval
+
+    @property
+    def memory(self) -> tuple[float, ...] | None:
+        """The inner schedule's."""
+        return self.inner.memory
+
+    def recall(self, memory: tuple[float, ...]) -> None:
+        """The inner schedule's."""
+        self.inner.recall(memory)
+
+    def begin(self, *, two_sided: bool) -> None:
+        """The inner schedule's."""
+        self.inner.begin(two_sided=two_sided)
+
+    def key_reason(self, frames_since_key: int, estimate: Callable[[], FlowField]) -> KeyReason | None:
+        """The inner schedule's."""
+        return self.inner.key_reason(frames_since_key, estimate)
+
+    def learn(self, distances: tuple[int, ...], compare: Callable[[], Disagreement]) -> None:
+        """The inner schedule's; the comparison is timed, with all it is made of, if it is made."""
+
+        def timed() -> Disagreement:
+            with self.watch.time("compare"):
+                return compare()
+
+        self.inner.learn(distances, timed)
+
+    def needs_repair(self, interval: int, *, two_sided: int) -> bool:
+        """The inner schedule's."""
+        return self.inner.needs_repair(interval, two_sided=two_sided)
+
+    def needs_last(self, frames: int) -> bool:
+        """The inner schedule's."""
+        return self.inner.needs_last(frames)
+
+    def stretch(self, interval: int, *, two_sided: int) -> Stretch | None:
+        """The inner schedule's."""
+        return self.inner.stretch(interval, two_sided=two_sided)
 
 
 def timed_propagation(model: TimedModel, watch: Stopwatch, *, lowest_score: float = 0.0) -> Propagation:

@@ -26,16 +26,58 @@ Masks = NDArray[np.bool_]
 
 
 class KeyReason(StrEnum):
-    """Why a frame was made a key frame."""
+    """Why a frame was made a key frame: a slug for files and programs, with a sentence for people beside it."""
 
-    FIRST = "first frame"
-    INTERVAL = "fixed interval"
-    MAX_INTERVAL = "longest interval reached"
-    DRIFT = "as far as results carry"
-    MISMATCH = "warped key suddenly matches worse"
-    SCENE_CUT = "scene cut"
-    CORRUPT = "frame after a decoding error"
-    RESIZED = "picture size changed"
+    FIRST = "first"
+    INTERVAL = "interval"
+    MAX_INTERVAL = "max-interval"
+    DRIFT = "drift"
+    SUDDEN_CHANGE = "sudden-change"
+    SCENE_CUT = "scene-cut"
+    REPAIR = "repair"
+    LAST = "last"
+    CORRUPT = "corrupt"
+    RESIZED = "resized"
+
+    @property
+    def sentence(self) -> str:
+        """The same for people."""
+        return _SENTENCES[self]
+
+    @classmethod
+    def slug(cls, text: str | None) -> str | None:
+        """A reason as a file tells it, its slug if it is one of these by any of its names."""
+        return None if text is None else _OLD_WORDS.get(text, text)
+
+    @classmethod
+    def _missing_(cls, value: object) -> KeyReason | None:
+        """Files of version 0.1 hold words instead of slugs."""
+        slug = _OLD_WORDS.get(value) if isinstance(value, str) else None
+        return None if slug is None else cls(slug)
+
+
+_SENTENCES = {
+    KeyReason.FIRST: "the first frame",
+    KeyReason.INTERVAL: "the fixed interval was over",
+    KeyReason.MAX_INTERVAL: "the longest interval was reached",
+    KeyReason.DRIFT: "as far as results carry at the agreement asked for",
+    KeyReason.SUDDEN_CHANGE: "the picture suddenly changed more than motion explains",
+    KeyReason.SCENE_CUT: "a scene cut",
+    KeyReason.REPAIR: "the middle of a stretch that had gone wrong",
+    KeyReason.LAST: "the last frame",
+    KeyReason.CORRUPT: "the frame after a decoding error",
+    KeyReason.RESIZED: "the picture's size changed",
+}
+_OLD_WORDS = {
+    "first frame": "first",
+    "fixed interval": "interval",
+    "longest interval reached": "max-interval",
+    "as far as results carry": "drift",
+    "warped key suddenly matches worse": "sudden-change",
+    "scene cut": "scene-cut",
+    "frame after a decoding error": "corrupt",
+    "picture size changed": "resized",
+}
 
 
 @dataclass(frozen=True, slots=True)
@@ -286,6 +328,41 @@ class KeyFrame:
 
 
 @dataclass(frozen=True, slots=True)
+class Disagreement:
+    """How much of one answer another does not share.
+
+    Attributes:
+        wrong: what differs: pixels, as a share of the picture; or boxes.
+        total: what was compared: 1 for a picture; the boxes of both answers.
+    """
+
+    wrong: float
+    total: float
+
+    @property
+    def share(self) -> float:
+        """0 where the answers are the same, or there is nothing to compare; 1 where they have nothing in common."""
+        return self.wrong / self.total if self.total else 0.0
+
+
+@dataclass(frozen=True, slots=True)
+class Stretch:
+    """The frames after one key frame, up to and with the next: what propagation cost there, as far as it was measured.
+
+    Attributes:
+        frames: how many.
+        disagreement: mean share, over these frames, in which they are thought to differ from per-frame results.
+        weight: of the stretch among others: its frames; for boxes, times how many boxes a frame holds.
+        comparisons: how many of a fresh answer with a carried one this rests on beyond those of the stretches before.
+    """
+
+    frames: int
+    disagreement: float
+    weight: float
+    comparisons: int
+
+
+@dataclass(frozen=True, slots=True)
 class FrameResult:
     """What is known of one frame.
 
@@ -295,7 +372,9 @@ class FrameResult:
         key_reason: why it was made a key frame; None on a propagated frame.
         key_indices: indices of the key frames its features come from (itself on a key frame).
         displacement: current -> first of `key_indices`, `[1, 2, h, w]` as in `FlowField`; None on a key frame.
-        schedule_memory: of a key frame, what the schedule knew then, so that a run can go on from there.
+        schedule_memory: of a key frame, what the schedule knew then, so that a run can go on from there; None where
+            none can.
+        stretch: of the frame that ends one, what the stretch cost; None elsewhere, and where nothing is measured.
     """
 
     frame: Frame
@@ -303,7 +382,8 @@ class FrameResult:
     key_reason: KeyReason | None
     key_indices: tuple[int, ...] = field(default=())
     displacement: Tensor | None = None
-    schedule_memory: tuple[float, ...] = ()
+    schedule_memory: tuple[float, ...] | None = ()
+    stretch: Stretch | None = None
 
     __repr__ = shown
 

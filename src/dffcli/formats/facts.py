@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from dffcli._version import __version__
+from dffcli.core.types import KeyReason
 from dffcli.formats.record import Sequence
 
 RANDOM_WARNING = "RANDOM WEIGHTS: for timing only, these annotations mean nothing"
@@ -31,4 +32,5 @@ def file_info(sequence: Sequence) -> dict[str, Any]:
         "weights": run.weights,
         "random_weights": run.is_random,
         "settings": dict(run.settings),
+        "key_reasons": {reason.value: reason.sentence for reason in KeyReason},
     }

@@ -10,6 +10,7 @@ from pathlib import Path, PurePosixPath
 from typing import Any
 
 from dffcli.categories import Category
+from dffcli.core.types import KeyReason
 from dffcli.errors import DataError, OutputError
 from dffcli.formats.facts import file_info
 from dffcli.formats.numbers import MAX_ID, file_name, fraction, picture_size, printable, whole
@@ -183,7 +184,7 @@ def _frame_row(row: dict[str, str]) -> FrameRow:
         whole(row["index"], what="index"),
         row["file"],
         fraction(row["time_exact"], what="time_exact"),
-        printable(row["key_reason"]) or None,
+        KeyReason.slug(printable(row["key_reason"]) or None),
         picture_size(row["height"], row["width"]) if has_size else None,
         row.get("picture") or None,
     )

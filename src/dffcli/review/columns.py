@@ -127,7 +127,7 @@ def gather(sequence: Sequence, records: Iterable[FrameRecord]) -> Columns:
         reason = record.key_reason
         grown.reason.append(255 if reason is None else reasons.setdefault(reason, len(reasons)))
         comparable = before is not None and type(before) is type(record.prediction)
-        grown.change.append(disagreement(before, record.prediction) if comparable and before is not None else 0.0)
+        grown.change.append(disagreement(before, record.prediction).share if comparable and before is not None else 0.0)
         grown.first.append(grown.first[-1] + grown.add_objects(record.prediction))
         before = record.prediction
     boxes = np.concatenate(grown.boxes) if grown.boxes else np.zeros((0, 4), np.float32)

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from fractions import Fraction
 from pathlib import Path
 
+from dffcli.core.defaults import MAX_INTERVAL, TARGET
 from dffcli.core.task import Task
 from dffcli.flow import FLOWS
 from dffcli.formats.sink import OutputOptions
@@ -52,6 +53,15 @@ RUNTIME = Option(
 )
 CAUSAL = Option("Never look ahead: the paper's form, and the one for live sources.", panel=KEYS)
 FLOW = Option(flows_help, metavar="NAME", panel=KEYS)
+TARGET_AGREEMENT = Option(
+    "How much of the per-frame result is to be kept: of its pixels the share with the same class, of its boxes F1 "
+    f"(a score that wavers about the threshold is not held against it). As few key frames as that takes. "
+    f"(default: {TARGET:g})",
+    metavar="SHARE",
+    panel=KEYS,
+    low=0.5,
+    high=0.999,
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -76,6 +86,7 @@ class RunConfig:
         max_pixels: refuse larger pictures.
         key_interval: frames between key frames of the fixed schedule, which it asks for.
         schedule: how key frames are chosen; adaptive if None, unless there is a key interval.
+        target_agreement: share of per-frame results that the adaptive schedule keeps, 0..1.
         max_interval: frames between key frames of the adaptive schedule at most.
         causal: never look ahead, even in a file.
         flow: as `dffcli.flow.FLOWS` lists it; the model's own, or "dis", if None.
@@ -143,13 +154,18 @@ class RunConfig:
     )
     schedule: str | None = option(
         None,
-        help=f"fixed: every N frames ({DEFAULT_INTERVAL} if not said). adaptive: where the propagated result can no "
-        "longer be trusted. (default: adaptive)",
+        help=f"fixed: every N frames ({DEFAULT_INTERVAL} if not said). adaptive: as few as the agreement "
+        "asked for takes. (default: adaptive)",
         panel=KEYS,
         choices=("fixed", "adaptive"),
     )
+    target_agreement: float | None = option(None, TARGET_AGREEMENT)
     max_interval: int | None = option(
-        None, help="Longest interval of the adaptive schedule.", metavar="N", panel=KEYS, low=1
+        None,
+        help=f"Longest interval of the adaptive schedule. (default: {MAX_INTERVAL})",
+        metavar="N",
+        panel=KEYS,
+        low=1,
     )
     causal: bool = option(False, CAUSAL)
     flow: str | None = option(None, FLOW)

@@ -144,8 +144,7 @@ def run(
     )
     planned = plan(config, info=info)
     if not isinstance(schedule, int | str):
-        mine = schedule
-        planned = replace(planned, schedule=PlannedSchedule(repr(schedule), lambda: mine))
+        planned = replace(planned, schedule=PlannedSchedule(own=schedule))
     parts = Given(given, built, None if isinstance(flow, str) else flow, sinks)
     return Results(planned, parts)
 

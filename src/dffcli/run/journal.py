@@ -5,7 +5,8 @@ written again from the journal, without running the networks, up to the last key
 as if it had never stopped. So every format resumes, and to the same bytes.
 
     line 1    MAGIC and the identity of the run, as JSON
-    then      one record a frame: length, CRC-32, frame index (little-endian uint32), 1 for a key frame (uint8), then
+    then      one record a frame: length, CRC-32, frame index (little-endian uint32), 1 where a run can
+              go on, at most key frames (uint8), then
               a zlib stream of a JSON line (reason, keys, arrays) and the arrays' bytes
     between   records with WRITTEN for an index: an output that is about to get its final name, as JSON
 
@@ -22,7 +23,7 @@ import time
 import zlib
 from collections.abc import Iterator
 from contextlib import suppress
-from dataclasses import dataclass
+from dataclasses import astuple, dataclass
 from pathlib import Path
 from types import TracebackType
 from typing import IO, Any, Self
@@ -30,7 +31,7 @@ from typing import IO, Any, Self
 import numpy as np
 from numpy.typing import NDArray
 
-from dffcli.core.types import Detections, KeyReason, Prediction, SegmentationMap
+from dffcli.core.types import Detections, KeyReason, Prediction, SegmentationMap, Stretch
 from dffcli.errors import InputError
 from dffcli.files import system
 from dffcli.files.leftovers import JOURNAL_ENDING
@@ -52,7 +53,7 @@ class Record:
         key_reason, key_indices: as in `FrameResult`.
         prediction: boxes or masks.
         displacement: `[1, 2, h, w]` float32, where it was kept.
-        schedule_memory: as in `FrameResult`.
+        schedule_memory, stretch: as in `FrameResult`.
     """
 
     index: int
@@ -60,7 +61,8 @@ class Record:
     key_indices: tuple[int, ...]
     prediction: Prediction
     displacement: NDArray[np.float32] | None = None
-    schedule_memory: tuple[float, ...] = ()
+    schedule_memory: tuple[float, ...] | None = ()
+    stretch: Stretch | None = None
 
 
 def journal_path(output: str) -> Path:
@@ -95,6 +97,7 @@ class Journal:
         resumed_index: the key frame at which the run goes on; 0 where it begins.
         resumed_reason: why that was one.
         resumed_memory: what the schedule had learned by then.
+        resumed_stretch: what the stretch that it ends cost.
         kept_frames: frames that need not be computed again if the run stops now.
         waits_for_names: it is not over when its context is.
     """
@@ -124,6 +127,7 @@ class Journal:
         self.resumed_index = 0
         self.resumed_reason: KeyReason | None = None
         self.resumed_memory: tuple[float, ...] = ()
+        self.resumed_stretch: Stretch | None = None
         if resume:
             self._find_end(identity, name=name)
         else:
@@ -181,7 +185,7 @@ class Journal:
         if self._is_broken:
             return
         self._pending.append(_encode(record))
-        if record.key_reason is not None and record.index > 0:
+        if _goes_on_from(record) and record.index > 0:
             try:
                 self._write_interval()
                 self.kept_frames = record.index
@@ -253,15 +257,16 @@ class Journal:
             file.seek(len(line))
             place, expected = file.tell(), 0
             while (found := _read(file)) is not None:
-                index, is_key, payload = found
+                index, goes_on, payload = found
                 if index == WRITTEN:
                     continue
                 if index != expected:
                     return
-                if is_key:
+                if goes_on:
                     self._end, self.resumed_index = place, index
-                    record = _decode(index, is_key, payload)
-                    self.resumed_reason, self.resumed_memory = record.key_reason, record.schedule_memory
+                    record = _decode(index, goes_on, payload)
+                    self.resumed_reason, self.resumed_stretch = record.key_reason, record.stretch
+                    self.resumed_memory = record.schedule_memory or ()
                 place, expected = file.tell(), index + 1
 
 
@@ -354,12 +359,18 @@ def _encode(record: Record) -> bytes:
         "reason": record.key_reason,
         "keys": record.key_indices,
         "memory": record.schedule_memory,
+        "stretch": None if record.stretch is None else astuple(record.stretch),
         "arrays": [[name, array.dtype.str, array.shape] for name, array in arrays.items()],
     }
     parts = [json.dumps(about).encode(), b"\n", *(np.ascontiguousarray(array).tobytes() for array in arrays.values())]
     payload = zlib.compress(b"".join(parts), level=1)
     checksum = zlib.crc32(payload, record.index)
-    return _HEAD.pack(len(payload), checksum, record.index, record.key_reason is not None) + payload
+    return _HEAD.pack(len(payload), checksum, record.index, _goes_on_from(record)) + payload
+
+
+def _goes_on_from(record: Record) -> bool:
+    """Whether a run can go on from this frame."""
+    return record.key_reason is not None and record.schedule_memory is not None
 
 
 def _arrays(record: Record) -> dict[str, NDArray[Any]]:
@@ -380,7 +391,7 @@ def _arrays(record: Record) -> dict[str, NDArray[Any]]:
     return arrays
 
 
-def _decode(index: int, is_key: bool, payload: bytes) -> Record:
+def _decode(index: int, _goes_on: bool, payload: bytes) -> Record:
     line, _, data = zlib.decompress(payload).partition(b"\n")
     about = json.loads(line)
     arrays: dict[str, NDArray[Any]] = {}
@@ -404,5 +415,12 @@ def _decode(index: int, is_key: bool, payload: bytes) -> Record:
             arrays.get("track_ids"),
             arrays.get("key_rows"),
         )
-    reason = KeyReason(about["reason"]) if is_key else None
-    return Record(index, reason, tuple(about["keys"]), prediction, arrays.get("displacement"), tuple(about["memory"]))
+    return Record(
+        index,
+        None if about["reason"] is None else KeyReason(about["reason"]),
+        tuple(about["keys"]),
+        prediction,
+        arrays.get("displacement"),
+        None if about["memory"] is None else tuple(about["memory"]),
+        None if about["stretch"] is None else Stretch(*about["stretch"]),
+    )

@@ -4,14 +4,16 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass, replace
+from functools import partial
 
 import torch
 
+from dffcli.core.agreement import CONFIDENT, disagreement
 from dffcli.core.engine import Engine
 from dffcli.core.objects import WEAKEST
 from dffcli.core.propagation import carries_objects, propagation_for
 from dffcli.core.protocols import FlowEstimator, Schedule, SparesLowScores
-from dffcli.core.timing import Stopwatch, TimedFlow, TimedModel, timed_propagation
+from dffcli.core.timing import Stopwatch, TimedFlow, TimedModel, TimedSchedule, timed_propagation
 from dffcli.errors import ModelError
 from dffcli.flow import build_flow
 from dffcli.flow.measured import MeasuredFlow
@@ -37,20 +39,26 @@ class Parts:
     device: str
     lowest_score: float = 0.0
 
-    def engine(self, schedule: Schedule, *, two_sided: bool, watch: Stopwatch | None = None) -> Engine:
+    def engine(
+        self, schedule: Schedule, *, two_sided: bool, watch: Stopwatch | None = None, confident: float = CONFIDENT
+    ) -> Engine:
         """The engine that every command runs.
 
         Args:
             schedule: a fresh one.
             two_sided: frames between two key frames are reached from both.
             watch: clocks every part from outside.
+            confident: score from which a box counts where the schedule compares.
         """
+        compare = partial(disagreement, confident=confident)
         model, flow = self.built.model, self.flow
         if watch is None:
-            return Engine(model, flow, schedule, two_sided, propagation_for(model, lowest_score=self.lowest_score))
+            propagation = propagation_for(model, lowest_score=self.lowest_score)
+            return Engine(model, flow, schedule, two_sided, propagation, compare)
         timed = TimedModel(model, watch)
         propagation = timed_propagation(timed, watch, lowest_score=self.lowest_score)
-        return Engine(timed, TimedFlow(flow, watch), schedule, two_sided, propagation)
+        timed_schedule = TimedSchedule(schedule, watch)
+        return Engine(timed, TimedFlow(flow, watch), timed_schedule, two_sided, propagation, compare)
 
 
 def build_parts(

@@ -3,16 +3,15 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Callable
 from dataclasses import dataclass, fields, replace
 from fractions import Fraction
-from functools import partial
 from pathlib import Path
 from typing import Any
 
+from dffcli.core.defaults import MAX_INTERVAL, TARGET
 from dffcli.core.info import ModelInfo
 from dffcli.core.protocols import Schedule
-from dffcli.core.schedule import MAX_INTERVAL, PATIENCE, Adaptive, FixedInterval
+from dffcli.core.schedule import FixedInterval, TargetAgreement
 from dffcli.core.task import Task
 from dffcli.errors import ModelError, OutputError, SettingError
 from dffcli.files.check import check_outputs
@@ -57,12 +56,33 @@ class PlannedSchedule:
     """Who will be a key frame.
 
     Attributes:
-        words: for people.
-        make: a fresh one; schedules remember.
+        key_interval: frames between key frames of the fixed one; None is the adaptive one.
+        target: share of per-frame results that the adaptive one keeps.
+        max_interval: frames between its key frames at most.
+        own: a schedule that was given as it is, instead of all these.
     """
 
-    words: str
-    make: Callable[[], Schedule]
+    key_interval: int | None = None
+    target: float = TARGET
+    max_interval: int = MAX_INTERVAL
+    own: Schedule | None = None
+
+    @property
+    def words(self) -> str:
+        """For people."""
+        if self.own is not None:
+            return repr(self.own)
+        if self.key_interval is not None:
+            return f"fixed, every {self.key_interval}"
+        return f"agreement {self.target:g}, at most {self.max_interval}"
+
+    def make(self) -> Schedule:
+        """A fresh one, as schedules remember; one that was given, as it is."""
+        if self.own is not None:
+            return self.own
+        if self.key_interval is not None:
+            return FixedInterval(self.key_interval)
+        return TargetAgreement(self.target, self.max_interval)
 
 
 @dataclass(frozen=True, slots=True)
@@ -203,7 +223,7 @@ def plan(config: RunConfig, *, info: ModelInfo | None = None) -> Plan:
         max_pixels=config.max_pixels,
         model=PlannedModel(info, config.weights, config.device, config.runtime, config.class_names),
         flow=config.flow,
-        schedule=plan_schedule(info.task, key_interval=config.key_interval, max_interval=config.max_interval),
+        schedule=_schedule_of(config),
         causal=config.causal,
         finishing=finishing,
         outputs=outputs,
@@ -239,13 +259,10 @@ def planned_formats(config: RunConfig) -> tuple[list[str], list[str]]:
     return list(named), formats
 
 
-def plan_schedule(task: Task, *, key_interval: int | None = None, max_interval: int | None = None) -> PlannedSchedule:
-    """The fixed schedule where a key interval is given, else the adaptive one."""
-    if key_interval is not None:
-        return PlannedSchedule(f"fixed, every {key_interval}", partial(FixedInterval, key_interval))
-    longest = MAX_INTERVAL if max_interval is None else max_interval
-    make = partial(Adaptive, PATIENCE[task], max_interval=longest, min_interval=min(2, longest))
-    return PlannedSchedule(f"adaptive, at most {longest}", make)
+def _schedule_of(config: RunConfig) -> PlannedSchedule:
+    if config.key_interval is not None:
+        return PlannedSchedule(config.key_interval)
+    return PlannedSchedule(None, config.target_agreement or TARGET, config.max_interval or MAX_INTERVAL)
 
 
 def _check_task(config: RunConfig) -> None:
@@ -266,10 +283,12 @@ def _decided(config: RunConfig) -> RunConfig:
     Raises:
         SettingError: settings contradict each other.
     """
-    interval, longest = config.key_interval, config.max_interval
+    interval, longest, target = config.key_interval, config.max_interval, config.target_agreement
     if config.schedule == "adaptive" and interval is not None:
-        raise SettingError("--key-interval is for the fixed schedule; with adaptive use --max-interval")
+        raise SettingError("--key-interval is for the fixed schedule; with adaptive use --target-agreement")
     fixed = config.schedule == "fixed" or interval is not None
+    if fixed and target is not None:
+        raise SettingError("--target-agreement is for the adaptive schedule; with fixed use --key-interval")
     if fixed and longest is not None:
         raise SettingError("--max-interval is for the adaptive schedule; with fixed use --key-interval")
     if config.start is not None and config.end is not None and config.start >= config.end:
@@ -280,5 +299,6 @@ def _decided(config: RunConfig) -> RunConfig:
         model=config.model or _recognised(config) or DEFAULT_MODELS[config.task],
         schedule="fixed" if fixed else "adaptive",
         key_interval=(interval or DEFAULT_INTERVAL) if fixed else None,
+        target_agreement=None if fixed else (target or TARGET),
         max_interval=None if fixed else (longest or MAX_INTERVAL),
     )

@@ -9,7 +9,7 @@ from difflib import get_close_matches
 import numpy as np
 
 from dffcli.categories import Category
-from dffcli.core.agreement import SURE_SCORE
+from dffcli.core.agreement import WEAK
 from dffcli.core.types import FrameResult, Prediction, SegmentationMap
 from dffcli.errors import ModelError
 
@@ -39,11 +39,11 @@ class PostProcessing:
 
     @property
     def lowest_score(self) -> float:
-        """Detections that score less are neither written nor compared by the schedule: nobody needs them.
+        """Detections that score less are neither written nor answer one that is, where two are compared.
 
         Tracks are kept alive by low scores, so with them all are needed.
         """
-        return 0.0 if self.track else min(self.score_threshold, SURE_SCORE)
+        return 0.0 if self.track else WEAK * self.score_threshold
 
     def check(self, categories: tuple[Category, ...]) -> None:
         """Refuse classes that a model does not know.

@@ -8,8 +8,12 @@ from dataclasses import dataclass, field
 from statistics import median
 from typing import Any
 
+from dffcli.core.estimate import Estimate
+from dffcli.core.protocols import Schedule
 from dffcli.core.timing import Stopwatch
-from dffcli.core.types import Detections, FrameResult
+from dffcli.core.types import Detections, FrameResult, KeyReason, Stretch
+
+PER_FRAME = 0.6  # share of key frames, above which next to nothing is propagated
 
 
 @dataclass(slots=True)
@@ -19,6 +23,7 @@ class Tally:
     frames: int = 0
     key_reasons: Counter[str] = field(default_factory=Counter)
     objects: int = 0
+    stretches: list[Stretch] = field(default_factory=list)
 
     @property
     def key_frames(self) -> int:
@@ -32,6 +37,14 @@ class Tally:
             self.key_reasons[str(result.key_reason)] += 1
         if isinstance(result.prediction, Detections):
             self.objects += len(result.prediction)
+        if result.stretch is not None:
+            self.stretches.append(result.stretch)
+
+    def end(self, schedule: Schedule) -> None:
+        """Count the frames after the last key frame, all reached from one side, as a stretch too."""
+        rest = self.frames - sum(stretch.frames for stretch in self.stretches) - 1
+        if rest > 0 and (stretch := schedule.stretch(rest, two_sided=0)) is not None:
+            self.stretches.append(stretch)
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,6 +56,8 @@ class RunReport:
         key_frames: frames on which the feature network ran.
         key_reasons: how many key frames there were for each reason.
         objects: detections kept, over all frames.
+        stretches: what propagation cost from key frame to key frame; empty where the schedule does not compare.
+        target: the agreement that was asked for, if one was.
         seconds: wall time from the first frame asked for to the last file closed.
         key_ms: milliseconds of the networks on a key frame (median, so that the first one's warm-up does not count).
         propagated_ms: milliseconds of flow, warp and head on another frame (mean); None if there was none.
@@ -56,6 +71,8 @@ class RunReport:
     key_frames: int
     key_reasons: dict[str, int]
     objects: int
+    stretches: tuple[Stretch, ...]
+    target: float | None
     seconds: float
     key_ms: float
     propagated_ms: float | None
@@ -74,6 +91,7 @@ class RunReport:
         notes: tuple[str, ...],
         broke: str | None,
         settings: dict[str, Any],
+        target: float | None = None,
     ) -> RunReport:
         """The report of a run that was watched."""
         stages = (watch.samples[stage] for stage in ("prepare", "features", "head on key"))
@@ -86,6 +104,8 @@ class RunReport:
             key_frames=tally.key_frames,
             key_reasons=dict(tally.key_reasons),
             objects=tally.objects,
+            stretches=tuple(tally.stretches),
+            target=target,
             seconds=seconds,
             key_ms=key_ms,
             propagated_ms=1000 * carried / propagated if propagated else None,
@@ -94,6 +114,32 @@ class RunReport:
             broke=broke,
             settings=settings,
         )
+
+    @property
+    def estimate(self) -> Estimate | None:
+        """The agreement with per-frame results that it got, as far as it was measured."""
+        return Estimate.of(self.stretches)
+
+    @property
+    def verdict(self) -> str | None:
+        """What is to be said of the agreement asked for, if there is anything."""
+        estimate = self.estimate
+        if self.target is None or estimate is None:
+            return None
+        if self.key_frames > PER_FRAME * self.frames:
+            return "per frame is what this video needs: hardly a result can be propagated at the agreement asked for"
+        if estimate.high < self.target:
+            return f"the agreement asked for could not be held: {estimate.agreement:.1%} of {self.target:.1%}"
+        return None
+
+    def _stretches(self) -> list[dict[str, Any]]:
+        first, found = 1, []
+        for stretch in self.stretches:
+            facts: dict[str, Any] = {"first_frame": first, "frames": stretch.frames}
+            facts |= {"estimated_agreement": 1 - stretch.disagreement, "comparisons": stretch.comparisons}
+            found.append(facts)
+            first += stretch.frames
+        return found
 
     @property
     def fps(self) -> float:
@@ -123,6 +169,10 @@ class RunReport:
             "frames": self.frames,
             "key_frames": self.key_frames,
             "key_reasons": self.key_reasons,
+            "key_reasons_in_words": {reason: KeyReason(reason).sentence for reason in self.key_reasons},
+            "target_agreement": self.target,
+            "estimated_agreement": None if self.estimate is None else self.estimate.to_json(),
+            "stretches": self._stretches(),
             "objects": self.objects,
             "seconds": self.seconds,
             "fps": self.fps,

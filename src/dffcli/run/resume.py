@@ -34,7 +34,7 @@ def continued(
         yield _result(record, frame)
     reason = journal.resumed_reason
     for result in run(rest):
-        yield result if reason is None else replace(result, key_reason=reason)
+        yield result if reason is None else replace(result, key_reason=reason, stretch=journal.resumed_stretch)
         reason = None
 
 
@@ -53,9 +53,11 @@ def record_of(result: FrameResult, *, with_displacement: bool) -> Record:
         result.prediction,
         None if displacement is None else displacement.cpu().numpy().astype(np.float32, copy=False),
         result.schedule_memory,
+        result.stretch,
     )
 
 
 def _result(record: Record, frame: Frame) -> FrameResult:
     displacement = None if record.displacement is None else torch.from_numpy(record.displacement)
-    return FrameResult(frame, record.prediction, record.key_reason, record.key_indices, displacement)
+    answer, reason = record.prediction, record.key_reason
+    return FrameResult(frame, answer, reason, record.key_indices, displacement, stretch=record.stretch)

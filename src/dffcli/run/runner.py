@@ -155,9 +155,11 @@ class Run:
     def _iterate(
         self, ahead: Iterable[Frame], *, write: Callable[[FrameResult], None], note: Callable[[FrameResult], None]
     ) -> Iterator[FrameResult]:
+        two_sided = is_two_sided(self._plan, self.source.info)
         schedule = self._plan.schedule.make()
         schedule.recall(self._journal.resumed_memory)
-        engine = self.parts.engine(schedule, two_sided=is_two_sided(self._plan, self.source.info), watch=self.watch)
+        confident = self._plan.finishing.score_threshold
+        engine = self.parts.engine(schedule, two_sided=two_sided, watch=self.watch, confident=confident)
         finish = self._plan.finishing.begin(self.parts.built.model.categories)
         ending = _Ending(ahead)
         for result in continued(ending, engine.run, journal=self._journal):
@@ -167,6 +169,7 @@ class Run:
             write(finished)
             self.tally.add(finished)
             yield finished
+        self.tally.end(schedule)
         self._broke = ending.error
         if self._broke is not None and self.tally.frames == 0:
             raise self._broke
@@ -191,6 +194,7 @@ class Run:
             broke=None if self._broke is None else str(self._broke),
             settings={"model": facts.model, "weights": facts.weights, "random_weights": facts.is_random}
             | facts.settings,
+            target=None if self._plan.schedule.key_interval else self._plan.schedule.target,
         )
 
 

@@ -14,7 +14,7 @@ from typing import Any
 import numpy as np
 
 from dffcli.categories import Category, bright_color
-from dffcli.core.types import Task
+from dffcli.core.types import KeyReason, Task
 from dffcli.errors import DataError
 from dffcli.formats.coco.objects import Objects, normal_id
 from dffcli.formats.numbering import frame_numbers, in_order
@@ -179,7 +179,7 @@ def _frames(reading: Reading, images: list[Entry], by_image: dict[int | str, lis
                 is_size_known=size is not None,
                 name=None if is_made_up or not kept else kept,
                 time=time,
-                reason=None if reason is None else printable(str(reason)),
+                reason=None if reason is None else KeyReason.slug(printable(str(reason))),
                 keys=tuple(whole(key, what="key frame") for key in image.get("key_frame_ids") or ()),
                 is_labelled=bool(image.get("is_vid_train_frame", True)),
             )

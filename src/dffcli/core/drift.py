@@ -1,0 +1,96 @@
+"""How far answers drift from fresh ones with the distance they are carried, learned from comparisons."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from functools import lru_cache
+
+from dffcli.core.types import Disagreement
+
+GROWTH = 0.5  # the difference grows with the distance to the power of this (benchmarks/target.py)
+FIRST_RATE = 0.02  # at a distance of one frame, before anything was compared
+FIRST_GAIN = 0.7  # what a second side leaves of the difference, before anything was compared
+KEEP_GAIN = 0.9  # weight of all comparisons with a second side before against the latest
+KEEP = 0.5  # the same of those with one side
+
+
+@dataclass(slots=True)
+class Drift:
+    """What propagation costs on one video: rate x distance ** GROWTH from one key frame, less between two.
+
+    Between key frames at two distances it is gain x rate x the harmonic mean of the distances ** GROWTH. Both numbers
+    are ratios of sums in which older comparisons count for less, so that a frame with many boxes counts for many.
+
+    Attributes:
+        keep: weight of all comparisons before against the latest, 0..1.
+    """
+
+    keep: float = KEEP
+    _wrong: float = 0.0  # found different, from one side
+    _base: float = 0.0  # what was compared there, times distance ** GROWTH
+    _wrong_between: float = 0.0  # the same, from two
+    _base_between: float = 0.0
+    _total: float = 0.0  # what was compared, and how often
+    _times: float = 0.0
+
+    @property
+    def rate(self) -> float:
+        """Share that differs at a distance of one frame from one key frame."""
+        return self._wrong / self._base if self._base else FIRST_RATE
+
+    @property
+    def gain(self) -> float:
+        """What a second key frame at the same distance leaves of the difference, 0..1."""
+        return min(1.0, self._wrong_between / self._base_between) if self._base_between else FIRST_GAIN
+
+    @property
+    def size(self) -> float:
+        """How much there is to compare on a frame: 1 for a picture; boxes of both answers."""
+        return self._total / self._times if self._times else 1.0
+
+    @property
+    def memory(self) -> tuple[float, ...]:
+        """All that was learned."""
+        return self._wrong, self._base, self._wrong_between, self._base_between, self._total, self._times
+
+    def recall(self, memory: tuple[float, ...]) -> None:
+        """Go on from there."""
+        self._wrong, self._base, self._wrong_between, self._base_between, self._total, self._times = memory
+
+    def learn(self, distances: tuple[int, ...], found: Disagreement) -> None:
+        """Take in a comparison of a fresh answer with one from a key frame, or from key frames on both sides."""
+        self._total = self.keep * self._total + found.total
+        self._times = self.keep * self._times + 1
+        if len(distances) == 1:
+            self._wrong = self.keep * self._wrong + found.wrong
+            self._base = self.keep * self._base + found.total * distances[0] ** GROWTH
+        else:
+            self._wrong_between = KEEP_GAIN * self._wrong_between + found.wrong
+            base = found.total * self.rate * between(distances[0], distances[1])
+            self._base_between = KEEP_GAIN * self._base_between + base
+
+    def mean(self, interval: int, *, two_sided: int, rate: float | None = None) -> float:
+        """Mean share that differs on the frames of a stretch, the key frame at its end included.
+
+        Args:
+            interval: frames of the stretch.
+            two_sided: how many before its key frame are reached from both sides; those before these, from one.
+            rate: another than the running one.
+        """
+        one, both = _shape(interval, two_sided)
+        return (self.rate if rate is None else rate) * (one + self.gain * both)
+
+
+def between(before: int, after: int) -> float:
+    """Harmonic mean of two distances ** GROWTH."""
+    one, other = float(before**GROWTH), float(after**GROWTH)
+    return 2 * one * other / (one + other)
+
+
+@lru_cache(maxsize=4096)
+def _shape(interval: int, two_sided: int) -> tuple[float, float]:
+    """Mean over a stretch, in units of the rate: of the frames reached from one side, and of those from both."""
+    first = interval - two_sided
+    one = sum(float(distance**GROWTH) for distance in range(1, first))
+    both = sum(between(distance, interval - distance) for distance in range(first, interval))
+    return one / interval, both / interval
