@@ -10,6 +10,7 @@ from typing import Any
 import numpy as np
 
 from dffcli.bench.plan import Variant
+from dffcli.bench.worst import WorstFrame
 
 PROPAGATED_STAGES = ("flow", "warp", "carry", "head")
 NETWORK_STAGES = ("prepare", "features", "head on key", *PROPAGATED_STAGES)
@@ -88,6 +89,7 @@ class VariantResult:
         accuracy: against ground truth, by measure, 0..1; empty without.
         peak_bytes: peak resident memory of a process that does nothing else; None where not measured.
         peak_gpu_bytes: peak of torch's memory on the GPU in that process; None without.
+        worst: the frames that differ most from per-frame evaluation, if any were asked for.
     """
 
     variant: Variant
@@ -103,6 +105,7 @@ class VariantResult:
     accuracy: dict[str, float] = field(default_factory=dict)
     peak_bytes: int | None = None
     peak_gpu_bytes: int | None = None
+    worst: tuple[WorstFrame, ...] = ()
 
     @property
     def key_share(self) -> float:

@@ -22,6 +22,7 @@ from dffcli.bench.result import (
     VariantResult,
 )
 from dffcli.bench.shelf import Shelf
+from dffcli.bench.worst import Worst
 from dffcli.core.defaults import MAX_INTERVAL
 from dffcli.core.info import ModelInfo
 from dffcli.core.schedule import FixedInterval
@@ -64,6 +65,7 @@ class _Contender:
     pipeline: PipelineLane | None
     agreement: Judge
     accuracy: Judge | None
+    worst: Worst
     network_seconds: list[float] = field(default_factory=list)
     pipeline_seconds: list[float] = field(default_factory=list)
     key_frames: int = 0
@@ -78,6 +80,7 @@ def bench(
     plan: BenchPlan,
     *,
     build: Callable[..., BuiltModel] = build_model,
+    worst: int = 0,
     on_progress: Callable[[Progress], None] = lambda _progress: None,
 ) -> BenchResult:
     """Compare the variants of a plan.
@@ -85,6 +88,7 @@ def bench(
     Args:
         plan: what to compare.
         build: makes a model from its name, as `dffcli.models.registry.build_model`.
+        worst: how many of each variant's worst frames are kept as pictures.
         on_progress: told after every turn.
 
     Raises:
@@ -104,7 +108,7 @@ def bench(
             raise InputError(f"{plan.source}: a live source cannot be read twice; record a clip and compare on that")
         plan, turn, shelf, notes = _fit(plan, iter(source), name=source.info.name)
         truth = None if plan.ground_truth is None else read_truth(plan.ground_truth, video=source.info.name)
-        race = _Race(stack, plan, parts, shelf, truth)
+        race = _Race(stack, plan, parts, shelf, truth, worst=worst)
         on_progress(Progress("warming up", 0.0))
         race.warm_up()
         turns = race.run(turn, on_progress)
@@ -159,6 +163,8 @@ class _Race:
         models: dict[str, Parts],
         shelf: Shelf,
         truth: Truth | None,
+        *,
+        worst: int,
     ) -> None:
         self._plan, self._shelf, self._truth = plan, shelf, truth
         first = next(iter(models.values()))
@@ -184,6 +190,7 @@ class _Race:
                     pipeline,
                     make_judge(model.task, model.categories),
                     make_judge(model.task, model.categories) if is_judged else None,
+                    Worst(model.categories, 0 if variant.is_baseline else worst),
                 )
             )
 
@@ -233,6 +240,7 @@ class _Race:
     def _judge(self, contender: _Contender, found: list[FrameResult], full: list[FrameResult]) -> None:
         for result, reference in zip(found, full, strict=True):
             contender.agreement.against(result, reference.prediction)
+            contender.worst.see(result, reference.prediction)
             if contender.accuracy is not None and self._truth is not None:
                 contender.accuracy.against_truth(result, self._truth)
 
@@ -263,6 +271,7 @@ def _result(contender: _Contender, baseline: _Contender, turn: int) -> VariantRe
         propagated_parts_ms={s: 1000 * watch.seconds(s) / propagated for s in PROPAGATED_STAGES if propagated},
         agreement=contender.agreement.scores(),
         accuracy={} if contender.accuracy is None else contender.accuracy.scores(),
+        worst=contender.worst.frames(),
     )
 
 

@@ -26,10 +26,11 @@ if TYPE_CHECKING:
 
 DEFAULT_FOLDER = Path("dff-bench")
 CLIP_FOLDER = "clip"
-TABLES = ("bench.json", "bench.csv", "bench.md")
+TABLES = ("bench.json", "bench.csv", "bench.md", "bench.html")
 FILES = (*TABLES, "speed_accuracy.png", "speed_accuracy.svg", "stages.png", "stages.svg")
 """Everything that is written into DIR, beside the clip."""
 
+WORST_FRAMES = 6  # of each variant, shown in the page
 PIPED_WIDTH = 240  # characters
 
 
@@ -46,7 +47,7 @@ class BenchScreen:
 
     output: Path | None = option(
         None,
-        help="Write bench.json, .csv and .md, and the plots as PNG and SVG.",
+        help="Write bench.html (curves, and the worst frames side by side), .json, .csv, .md, and plots.",
         flags=("--output", "-o"),
         metavar="DIR",
         panel=LOOK,
@@ -108,7 +109,7 @@ def bench(plan: BenchPlan, screen: BenchScreen) -> None:
     suite: SuiteResult | None = None
     with _ProgressBar(quiet=screen.quiet) as bar:
         if plan.source:
-            result = bench(plan, on_progress=bar.advance)
+            result = bench(plan, worst=0 if folder is None else WORST_FRAMES, on_progress=bar.advance)
         else:
             keep = folder / CLIP_FOLDER if folder is not None and screen.keep_clip else None
             suite = run_suite(plan, keep=keep, on_progress=bar.advance)
@@ -139,6 +140,7 @@ def write(result: BenchResult, suite: SuiteResult | None, folder: Path) -> list[
     Raises:
         OutputError: one cannot be written.
     """
+    from dffcli.bench.page_file import to_page
     from dffcli.bench.plots import save_plots
     from dffcli.bench.suite import suite_markdown
     from dffcli.bench.tables import to_csv, to_markdown
@@ -148,7 +150,7 @@ def write(result: BenchResult, suite: SuiteResult | None, folder: Path) -> list[
     page = to_markdown(result, more="" if suite is None else suite_markdown(suite))
     written = []
     with writing(folder):
-        for name, text in zip(TABLES, (content, to_csv(result), page), strict=True):
+        for name, text in zip(TABLES, (content, to_csv(result), page, to_page(result)), strict=True):
             with atomic_path(folder / name) as part:
                 part.write_text(text, encoding="utf-8")
             written.append(folder / name)
