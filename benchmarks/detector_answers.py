@@ -21,7 +21,7 @@ from dffcli.categories import COCO
 from dffcli.core.types import Detections, Frame, UInt8Array
 from dffcli.evaluation.detection_eval import read_picture
 from dffcli.evaluation.detection_metrics import Judged, judge
-from dffcli.evaluation.detection_readers import read_yolo
+from dffcli.evaluation.detection_readers import read_detection_data
 from dffcli.geometry import box_iou
 from dffcli.models.coco_det.build import build
 
@@ -126,7 +126,7 @@ def main() -> None:
     look = Looks(options.network)
     if options.judge:
         names, coco = [category.name for category in COCO], options.data / "coco"
-        data = read_yolo(coco / "labels" / "val2017", coco / "images" / "val2017", names=names)
+        data = read_detection_data(coco / "labels" / "val2017", images=coco / "images" / "val2017", names=names)
         ids = dict(enumerate(category.id for category in COCO))
         frames = [frame for sequence in data.sequences for frame in sequence.with_ids(ids).frames]
         judged = [Judged(frame.labels, look(read_picture(frame.path))) for frame in frames if frame.labels is not None]

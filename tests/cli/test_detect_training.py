@@ -120,6 +120,10 @@ def test_classes_that_the_data_does_not_have_are_named(video: Path, tmp_path: Pa
     assert main(command(video, tmp_path / "run", "--classes", "cat", "--steps", "1")) == 2
 
 
+def test_nothing_to_hold_the_network_to_is_said(video: Path, tmp_path: Path) -> None:
+    assert main(command(video, tmp_path / "run", "--init", "random", "--distill", "1", "--steps", "1")) == 2
+
+
 def test_no_class_in_common_is_said(video: Path, small_network: Path, capsys: pytest.CaptureFixture[str]) -> None:
     assert main(["eval", "detect", str(video), "--weights", str(small_network), "--device", "cpu"]) == 1
     assert "share no category" in " ".join(capsys.readouterr().err.split())

@@ -44,3 +44,12 @@ def test_the_weight_multiplies_both() -> None:
     for name, value in once.items():
         assert value > 0
         assert twice[name].item() == pytest.approx(2 * value.item())
+
+
+def test_a_class_that_was_not_known_before_is_free_to_be_learned() -> None:
+    learned = answers()
+    learned[0][0][0, 1, 1, 2] = 5.0  # the second class, found where nothing was
+    held = distillation_losses(learned, answers(), weight=1.0)["kept class"]
+    free = distillation_losses(learned, answers(), weight=1.0, known=torch.tensor([True, False]))["kept class"]
+    assert held > 0.1
+    assert free == 0

@@ -172,12 +172,18 @@ def train_detect(
         validation_size=input_size,
     )
     torch.manual_seed(seed)
+    known: set[str] = set()
     if init == "random":
         network = CocoDetector(classes=len(categories))
     else:
         start = bundled_file("coco-det")[0] if init == "bundled" else Path(init)
         network = build.start_from(start, categories=categories)
-    single = DetectObjective(network, categories=categories, sets=sets, validation=validation, settings=settings)
+        known = build.known_categories(start, categories=categories)
+    if distill and not known:
+        raise typer.BadParameter("the network to start from knows none of these classes", param_hint="--distill")
+    single = DetectObjective(
+        network, categories=categories, sets=sets, validation=validation, settings=settings, known=known
+    )
     objective: Objective = single
     if max_offset and flow == "light":
         learned_flow = load_light_flow(flow_init or bundled_file("light-flow")[0])

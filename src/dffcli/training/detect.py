@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from copy import deepcopy
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -118,6 +118,7 @@ class DetectObjective:
         validation: what it is measured on, by name.
         settings: what a batch is.
         loss: what is minimised.
+        known: names of the categories that the network knew before it is trained further; all if not given.
 
     Raises:
         DataError: the sets hold not one labelled object of these categories.
@@ -132,7 +133,9 @@ class DetectObjective:
         settings: DetectSettings,
         validation: dict[str, DetectionData] | None = None,
         loss: DetectionLoss | None = None,
+        known: Collection[str] | None = None,
     ) -> None:
+        self._known = torch.tensor([known is None or category.name in known for category in categories])
         self._module = module.to(memory_format=torch.channels_last)
         self.categories = tuple(categories)
         self.settings = settings
@@ -243,7 +246,8 @@ class DetectObjective:
             images = input_tensor(batch["images"])
             with torch.no_grad():
                 answers = self._before_training.to(images.device)(images)
-            losses |= distillation_losses(outputs, answers, weight=self.settings.distillation)
+            known = self._known.to(images.device)
+            losses |= distillation_losses(outputs, answers, weight=self.settings.distillation, known=known)
         return losses
 
     def validate(self, module: nn.Module) -> dict[str, float]:

@@ -21,7 +21,11 @@ DISTANCE_WEIGHT = 0.75  # of the distances beside the classes
 
 
 def distillation_losses(
-    outputs: Sequence[tuple[Tensor, Tensor]], answers: Sequence[tuple[Tensor, Tensor]], *, weight: float
+    outputs: Sequence[tuple[Tensor, Tensor]],
+    answers: Sequence[tuple[Tensor, Tensor]],
+    *,
+    weight: float,
+    known: Tensor | None = None,
 ) -> dict[str, Tensor]:
     """How far a detector has moved from what it used to answer.
 
@@ -29,11 +33,15 @@ def distillation_losses(
         outputs: class logits `[N, classes, h, w]` and distance logits `[N, 4 * BINS, h, w]` at each stride.
         answers: what the network answered before, of the same shapes.
         weight: of both losses.
+        known: which classes it knew before, `[classes]` bool; None: all. The others it has yet to learn.
 
     Returns:
         "kept class": of every class on every cell; "kept distance": of the distances, each cell by how sure it was.
         Both are per object, counted by the scores of the cells that saw one.
     """
+    if known is not None:
+        outputs = [(logits[:, known], distances) for logits, distances in outputs]
+        answers = [(logits[:, known], distances) for logits, distances in answers]
     scores = [logits.float().sigmoid() for logits, _ in answers]
     sure = [values.amax(1) for values in scores]  # [N, h, w]
     total = torch.stack([values.square().sum() for values in sure]).sum().clamp(min=1.0)

@@ -11,7 +11,7 @@ from dffcli.categories import COCO, Category
 from dffcli.core.types import BoxMaps, FlowField, Frame
 from dffcli.core.warp import warp
 from dffcli.errors import WeightsError
-from dffcli.models.coco_det.build import build, export, start_from
+from dffcli.models.coco_det.build import build, export, known_categories, start_from
 from dffcli.models.coco_det.head import HeadSettings
 from dffcli.models.coco_det.model import CocoDetModel
 from dffcli.models.coco_det.network import STRIDES, CocoDetector
@@ -130,6 +130,7 @@ def test_a_network_to_start_from_keeps_what_it_knows_of_a_class(tmp_path: Path) 
     for mine, theirs in zip(started.pred, known.pred, strict=True):
         torch.testing.assert_close(mine.weight[1], theirs.weight[1], atol=1e-4, rtol=1e-3)
         torch.testing.assert_close(mine.weight[3:], theirs.weight[2:], atol=1e-4, rtol=1e-3)
+    assert known_categories(tmp_path / "known.safetensors", categories=wanted) == {"Car"}
     torch.testing.assert_close(started.stem.weight, known.stem.weight, atol=1e-3, rtol=1e-3)
     with pytest.raises(WeightsError):
         start_from(tmp_path / "nothing.safetensors", categories=wanted)

@@ -70,6 +70,16 @@ def start_from(path: Path, *, categories: tuple[Category, ...]) -> CocoDetector:
     return network
 
 
+def known_categories(path: Path, *, categories: tuple[Category, ...]) -> set[str]:
+    """Names of those of these categories that a detector's file knows.
+
+    Raises:
+        WeightsError: the file is not such a detector's.
+    """
+    known = {category.name.lower() for category in load_network(path, kinds=(KIND,)).categories}
+    return {category.name for category in categories if category.name.lower() in known}
+
+
 def export(
     path: Path,
     network: CocoDetector,
