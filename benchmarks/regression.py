@@ -47,6 +47,7 @@ RENAMED = {
 }
 """Reasons for key frames as they were written, and as they are."""
 
+ADDED = ": is new"  # ends the line of what is only there now, which is no difference in what was there
 VERSIONED = ("dff_version", "version", "date_created", "generator", "weights", "model_weights")
 """Facts of a file that name the commit or its weights."""
 
@@ -202,7 +203,7 @@ def differences(one: Path, other: Path) -> Iterator[str]:
     elif one.suffix == ".mp4":
         yield from video_differences(one, other)
     elif one.suffix == ".csv":
-        rows = [[[today(cell) for cell in row] for row in csv.reader(path.open(newline=""))] for path in (one, other)]
+        rows = [[today(row) for row in csv.DictReader(path.open(newline=""))] for path in (one, other)]
         yield from (f"{one.name}{place}" for place in json_differences(*rows))
     elif one.read_bytes() != other.read_bytes():
         yield f"{one.name}: {first_line(one, other)}"
@@ -231,7 +232,7 @@ def json_differences(one: Any, other: Any, place: str = "") -> Iterator[str]:
     if isinstance(one, dict) and isinstance(other, dict):
         for key in sorted(one.keys() | other.keys(), key=str):
             if key not in one or key not in other:
-                yield f"{place}.{key}: only {'new' if key not in one else 'old'}"
+                yield f"{place}.{key}{ADDED if key not in one else ': is gone'}"
             else:
                 yield from json_differences(one[key], other[key], f"{place}.{key}")
     elif isinstance(one, list) and isinstance(other, list) and len(one) == len(other):
@@ -278,7 +279,10 @@ def compare(case: Case, old: Path, folder: Path) -> tuple[list[str], bool]:
     found = failed or [
         line for output in case.outputs for line in differences(folder / "old" / output, folder / "new" / output)
     ]
+    added = sorted({line.split(":")[0].rsplit(".", 1)[-1] for line in found if line.endswith(ADDED)})
+    found = [line for line in found if not line.endswith(ADDED)]
     verdict = "the same" if not found else f"{len(found)} differences; {'; '.join(found[:3])}"
+    verdict += f"; added: {', '.join(added)}" if added else ""
     wrong = bool(failed) or (bool(found) and not case.meant)
     return [case.name, ", ".join(case.outputs), verdict, case.meant if found else ""], wrong
 

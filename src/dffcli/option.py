@@ -27,6 +27,7 @@ class Option:
         low, high: the least and the greatest value, of the value itself.
         choices: the words it can be, where they are few.
         read: makes the value from the text of the command line, where the type alone does not say how.
+        write: the text of a value, where it is not what `str` gives: for the default in the help.
         shapes_result: another value can give another result; a run is resumed only with the same one.
         is_written: the value names what is written; what lies there already says nothing of the run.
         task: the only task it is for.
@@ -35,6 +36,7 @@ class Option:
         is_given: the command itself says it, so there is no option.
         is_off_switch: its flag turns it off.
         exists: a path that has to be there.
+        is_folder: a path that is a folder.
     """
 
     help: str | Callable[[str | None], str]
@@ -45,6 +47,7 @@ class Option:
     high: float | None = None
     choices: tuple[str, ...] = ()
     read: Callable[[str], Any] | None = None
+    write: Callable[[Any], str] | None = None
     shapes_result: bool = True
     is_written: bool = False
     task: str | None = None
@@ -53,6 +56,7 @@ class Option:
     is_given: bool = False
     is_off_switch: bool = False
     exists: bool = False
+    is_folder: bool = False
 
     def text(self, task: str | None) -> str:
         """The help of a command for a task."""

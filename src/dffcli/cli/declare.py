@@ -72,12 +72,13 @@ def _parameters(kind: type, *, task: Task | None) -> Iterator[inspect.Parameter]
         facts: dict[str, Any] = {"help": option.text(task), "metavar": option.metavar}
         facts |= {"min": option.low, "max": option.high} if option.read is None and not option.choices else {}
         facts |= {"exists": True} if option.exists else {}
+        facts |= {"file_okay": False} if option.is_folder else {}
         if option.is_argument:
             said: Any = typer.Argument(**facts)
         else:
             flags = option.flags or (f"--{field.name.replace('_', '-')}",)
             if option.read is not None:
-                facts["show_default"] = _as_text(field.default)
+                facts["show_default"] = _as_text(field.default, option)
             said = typer.Option(*flags, rich_help_panel=option.panel, **facts)
         yield inspect.Parameter(
             field.name, inspect.Parameter.KEYWORD_ONLY, default=default, annotation=Annotated[annotation, said]
@@ -102,10 +103,12 @@ def _on_the_command_line(field: dataclasses.Field[Any], option: Option, hint: An
     return default, hint
 
 
-def _as_text(default: Any) -> str | bool:
+def _as_text(default: Any, option: Option) -> str | bool:
     """A default as the help shows it; False where there is nothing to show."""
     if default is None or default is dataclasses.MISSING or default == ():
         return False
+    if option.write is not None:
+        return option.write(default)
     return ",".join(map(str, default)) if isinstance(default, tuple) else str(default)
 
 

@@ -2,15 +2,32 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, cast
+from typing import TYPE_CHECKING, cast
 
 import typer
 
-from dffcli.cli import train_options as options
+from dffcli.cli.declare import declare
 from dffcli.cli.terminal import say
+from dffcli.cli.train_options import (
+    AVERAGE_DECAY,
+    BATCH_SIZE,
+    DATA,
+    JOINT,
+    LEARN,
+    LEARNING_RATE,
+    VALIDATE,
+    VALIDATE_EVERY,
+    WARMUP,
+    WEIGHT_DECAY,
+    FitOptions,
+    distinct_color,
+    fit_as_asked,
+)
 from dffcli.cli.train_outputs import holding_outputs
-from dffcli.cli.train_segment import JOINT, FlowInit, Freeze, FrozenPart
+from dffcli.cli.train_segment import FLOW_INIT, FREEZE, MAX_OFFSET, Frozen
+from dffcli.option import option
 from dffcli.run.read import names as split_names
 
 if TYPE_CHECKING:
@@ -18,125 +35,104 @@ if TYPE_CHECKING:
     from dffcli.evaluation.detection_data import DetectionData
     from dffcli.training.objective import Objective
 
-DATA = "What to learn from"
 SOURCE_HELP = (
     "A COCO or CocoVID JSON file (its pictures in images/ beside it, or after a colon: boxes.json:PICTURES), or a "
     "folder in ImageNet VID/DET's, MOTChallenge's or YOLO's layout."
 )
 
-Data = Annotated[
-    list[str],
-    typer.Option(
-        "--data",
-        metavar="SOURCE",
-        rich_help_panel=DATA,
+
+@dataclass(frozen=True, slots=True)
+class DetectData:
+    """What the detector learns from.
+
+    Attributes:
+        data: sources as they are written.
+        validate: sources to measure on.
+        classes: a known set, or names; all of the first source's if None.
+        min_confidence: labels that score less count for nothing.
+        input_size: long side of the pictures.
+        init: "bundled", "random" or a file.
+        distill: weight of the network's own answers.
+        max_offset: frames from a key frame to a labelled one at most.
+        flow: what is trained through.
+        flow_init: flow network to start from.
+        freeze: part that is left as it is.
+    """
+
+    data: tuple[str, ...] = option(
         help=f"{SOURCE_HELP} May be repeated, and may be followed by ',share=2' (how often its pictures are shown), "
         "',only=A*|B*', ',without=C*' (names), ',names=coco|FILE' "
         "(YOLO's classes: a known set, or a file with one a line).",
-    ),
-]
-Validate = Annotated[
-    list[str] | None,
-    typer.Option("--validate", metavar="SOURCE", rich_help_panel=DATA, help="What to measure on; written like --data."),
-]
-Classes = Annotated[
-    str | None,
-    typer.Option(
-        metavar="A,B,...",
-        rich_help_panel=DATA,
+        metavar="SOURCE",
+        panel=DATA,
+        is_required=True,
+    )
+    validate: tuple[str, ...] = option((), VALIDATE)
+    classes: str | None = option(
+        None,
         help="What to find, by the names in the data, or a known set: coco, street-objects. All of the first source's "
         "classes if not given.",
-    ),
-]
-MinConfidence = Annotated[
-    float,
-    typer.Option(
-        min=0.0,
-        max=1.0,
-        metavar="X",
-        rich_help_panel=DATA,
+        metavar="A,B,...",
+        panel=DATA,
+    )
+    min_confidence: float = option(
+        0.35,
         help="Boxes with a lower `score` in the data are neither learned nor held against a find.",
-    ),
-]
-InputSize = Annotated[
-    int, typer.Option(min=64, metavar="N", rich_help_panel=DATA, help="Long side of the pictures it will run on.")
-]
-Init = Annotated[
-    str,
-    typer.Option(
-        metavar="bundled|random|FILE",
-        rich_help_panel=options.LEARN,
+        metavar="X",
+        panel=DATA,
+        low=0,
+        high=1,
+    )
+    input_size: int = option(576, help="Long side of the pictures it will run on.", metavar="N", panel=DATA, low=64)
+    init: str = option(
+        "bundled",
         help="Start from the bundled coco-det, from random values, or from a network that this command made; classes "
         "that it knows by the same name start with what it knows of them.",
-    ),
-]
-Distill = Annotated[
-    float,
-    typer.Option(
-        min=0.0,
-        metavar="X",
-        rich_help_panel=options.LEARN,
+        metavar="bundled|random|FILE",
+        panel=LEARN,
+    )
+    distill: float = option(
+        0.0,
         help="Weight of what the network itself answered before training, on every picture: keeps it from forgetting "
         "classes that the data does not label. 0: not asked.",
-    ),
-]
-WarpFlow = Annotated[
-    str,
-    typer.Option(
-        "--flow",
-        metavar="NAME",
-        rich_help_panel=JOINT,
-        help="Flow to train through: light is trained along; dis, dis-fast, dis-fine and farneback are what they are.",
-    ),
-]
-MaxOffset = Annotated[
-    int,
-    typer.Option(
-        min=0,
-        metavar="N",
-        rich_help_panel=JOINT,
+        metavar="X",
+        panel=LEARN,
+        low=0,
+    )
+    max_offset: int = option(
+        0,
+        MAX_OFFSET,
         help="Train through the warp: draw a key frame up to N frames before a labelled one (of data with videos: "
         "CocoVID, ImageNet VID, MOTChallenge); 0 trains on single pictures.",
-    ),
-]
+    )
+    flow: str = option(
+        "light",
+        help="Flow to train through: light is trained along; dis, dis-fast, dis-fine and farneback are what they are.",
+        metavar="NAME",
+        panel=JOINT,
+    )
+    flow_init: Path | None = option(None, FLOW_INIT)
+    freeze: Frozen = option("nothing", FREEZE)
+
+
+@dataclass(frozen=True, slots=True)
+class DetectFit(FitOptions):
+    """How it learns."""
+
+    batch_size: int = option(10, BATCH_SIZE)
+    learning_rate: float = option(3e-4, LEARNING_RATE)
+    weight_decay: float = option(0.03, WEIGHT_DECAY)
+    warmup: int = option(300, WARMUP)
+    average_decay: float = option(0.998, AVERAGE_DECAY)
+    validate_every: int = option(1000, VALIDATE_EVERY)
 
 
 def register(app: typer.Typer) -> None:
     """Add the command."""
-    app.command("detect")(train_detect)
+    declare(app, train_detect, name="detect", held=holding_outputs)
 
 
-@holding_outputs
-def train_detect(
-    run: options.RunFolder,
-    data: Data,
-    validate: Validate = None,
-    classes: Classes = None,
-    min_confidence: MinConfidence = 0.35,
-    input_size: InputSize = 576,
-    init: Init = "bundled",
-    distill: Distill = 0.0,
-    max_offset: MaxOffset = 0,
-    flow: WarpFlow = "light",
-    flow_init: FlowInit = None,
-    freeze: Freeze = FrozenPart.NOTHING,
-    steps: options.Steps = 8000,
-    batch_size: options.BatchSize = 10,
-    learning_rate: options.LearningRate = 3e-4,
-    optimizer: options.OptimizerOption = options.Optimizer.ADAMW,
-    weight_decay: options.WeightDecay = 0.03,
-    rate_schedule: options.RateScheduleOption = options.RateSchedule.COSINE,
-    warmup: options.Warmup = 300,
-    average_decay: options.AverageDecay = 0.998,
-    clip_norm: options.ClipNorm = 10.0,
-    validate_every: options.ValidateEvery = 1000,
-    precision: options.PrecisionOption = options.Precision.AUTO,
-    seed: options.Seed = 0,
-    device: options.DeviceOption = "auto",
-    resume: options.Resume = False,
-    export: options.Export = None,
-    quiet: options.QuietOption = False,
-) -> None:
+def train_detect(data: DetectData, fit: DetectFit) -> None:
     """Train the detector further, or from random values, on pictures with boxes.
 
     With --max-offset a labelled frame of a video is answered from a key frame before it, through the warp; the light
@@ -145,7 +141,6 @@ def train_detect(
     The run's folder receives checkpoint.pt, log.jsonl, losses.png and, at the end, network.safetensors, which
     `dff detect --weights` takes. Killed at any moment, the same command with --resume goes on as if nothing happened.
     """
-    chosen = dict(locals())
     import torch
 
     from dffcli.evaluation.detection_source import parse_detection_source
@@ -159,48 +154,50 @@ def train_detect(
     from dffcli.training.detection_augment import LabelWeights
     from dffcli.training.joint_detect import JointDetectObjective, JointDetector
 
-    sources = [parse_detection_source(text) for text in data]
+    sources = [parse_detection_source(text) for text in data.data]
     sets = [DetectionSet(source.read(), source.share) for source in sources]
-    validation = {source.name: source.read() for source in map(parse_detection_source, validate or [])}
-    categories = choose_categories(classes, sets[0].data)
+    validation = {source.name: source.read() for source in map(parse_detection_source, data.validate)}
+    categories = choose_categories(data.classes, sets[0].data)
     settings = DetectSettings(
-        steps,
-        batch_size=batch_size,
-        sizes=PictureSizes.for_input(input_size),
-        label_weights=LabelWeights.from_confidence(min_confidence),
-        distillation=distill,
-        validation_size=input_size,
+        fit.steps,
+        batch_size=fit.batch_size,
+        sizes=PictureSizes.for_input(data.input_size),
+        label_weights=LabelWeights.from_confidence(data.min_confidence),
+        distillation=data.distill,
+        validation_size=data.input_size,
     )
-    torch.manual_seed(seed)
+    torch.manual_seed(fit.seed)
     known: set[str] = set()
-    if init == "random":
+    if data.init == "random":
         network = CocoDetector(classes=len(categories))
     else:
-        start = bundled_file("coco-det")[0] if init == "bundled" else Path(init)
+        start = bundled_file("coco-det")[0] if data.init == "bundled" else Path(data.init)
         network = build.start_from(start, categories=categories)
         known = build.known_categories(start, categories=categories)
-    if distill and not known:
+    if data.distill and not known:
         raise typer.BadParameter("the network to start from knows none of these classes", param_hint="--distill")
     single = DetectObjective(
         network, categories=categories, sets=sets, validation=validation, settings=settings, known=known
     )
     objective: Objective = single
-    if max_offset and flow == "light":
-        learned_flow = load_light_flow(flow_init or bundled_file("light-flow")[0])
-        joint = JointDetector(network, learned_flow, frozen=freeze.value)
-        objective = JointDetectObjective(joint, single=single, max_offset=max_offset)
-    elif max_offset:
-        objective = CarriedDetectObjective(single, flow=build_flow(flow), max_offset=max_offset)
-    result = options.fit_as_asked(objective, chosen)
-    target = export or run / "network.safetensors"
+    if data.max_offset and data.flow == "light":
+        learned_flow = load_light_flow(data.flow_init or bundled_file("light-flow")[0])
+        joint = JointDetector(network, learned_flow, frozen=data.freeze)
+        objective = JointDetectObjective(joint, single=single, max_offset=data.max_offset)
+    elif data.max_offset:
+        objective = CarriedDetectObjective(single, flow=build_flow(data.flow), max_offset=data.max_offset)
+    result = fit_as_asked(objective, fit)
+    target = fit.target
     learned = result.module
     advice = f"dff detect VIDEO --weights {target}"
     if isinstance(learned, JointDetector):
         flow_target = target.with_name("flow.safetensors")
         export_light_flow(flow_target, learned.flow)
         learned, advice = learned.detector, f"{advice} --flow {flow_target}"
-    build.export(target, cast(CocoDetector, learned), categories=categories, input_size=input_size, steps=result.step)
-    if not quiet:
+    build.export(
+        target, cast(CocoDetector, learned), categories=categories, input_size=data.input_size, steps=result.step
+    )
+    if not fit.quiet:
         say(f"{target}: the network after {result.step} steps; try  {advice}")
 
 
@@ -219,4 +216,4 @@ def choose_categories(classes: str | None, data: DetectionData) -> tuple[Categor
             param_hint="--classes",
         )
     rows = [known[name] for name in wanted]
-    return tuple(Category(number, name, options.distinct_color(i)) for i, (number, name) in enumerate(rows))
+    return tuple(Category(number, name, distinct_color(i)) for i, (number, name) in enumerate(rows))

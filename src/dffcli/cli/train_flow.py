@@ -2,62 +2,62 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from pathlib import Path
-from typing import Annotated
 
 import typer
 
-from dffcli.cli import train_options as options
+from dffcli.cli.declare import declare
 from dffcli.cli.terminal import say
+from dffcli.cli.train_options import AVERAGE_DECAY, LEARNING_RATE, WEIGHT_DECAY, FitOptions, fit_as_asked
 from dffcli.cli.train_outputs import holding_outputs
-from dffcli.run.read import size as parse_size
+from dffcli.option import option
+from dffcli.run.read import size, size_text
 
-Stills = Annotated[
-    list[Path],
-    typer.Option(
-        "--stills", metavar="FOLDER", exists=True, file_okay=False, help="Pictures to make pairs from; may be repeated."
-    ),
-]
-PairSize = Annotated[str, typer.Option(metavar="WIDTHxHEIGHT", help="Size of the pairs, multiples of 16.")]
-Init = Annotated[
-    Path | None, typer.Option(exists=True, dir_okay=False, metavar="FILE", help="Start from this network.")
-]
+
+@dataclass(frozen=True, slots=True)
+class FlowData:
+    """What the flow network learns from.
+
+    Attributes:
+        stills: folders of pictures.
+        size: `(height, width)` of the pairs.
+        init: network to start from.
+    """
+
+    stills: tuple[Path, ...] = option(
+        help="Pictures to make pairs from; may be repeated.",
+        metavar="FOLDER",
+        exists=True,
+        is_folder=True,
+        is_required=True,
+    )
+    size: tuple[int, int] = option(
+        (192, 256), help="Size of the pairs, multiples of 16.", metavar="WIDTHxHEIGHT", read=size, write=size_text
+    )
+    init: Path | None = option(None, help="Start from this network.", metavar="FILE", exists=True)
+
+
+@dataclass(frozen=True, slots=True)
+class FlowFit(FitOptions):
+    """How it learns."""
+
+    learning_rate: float = option(1e-3, LEARNING_RATE)
+    weight_decay: float = option(1e-4, WEIGHT_DECAY)
+    average_decay: float = option(0.995, AVERAGE_DECAY)
 
 
 def register(app: typer.Typer) -> None:
     """Add the command."""
-    app.command("flow")(train_flow)
+    declare(app, train_flow, name="flow", held=holding_outputs)
 
 
-@holding_outputs
-def train_flow(
-    run: options.RunFolder,
-    stills: Stills,
-    size: PairSize = "256x192",
-    init: Init = None,
-    steps: options.Steps = 8_000,
-    batch_size: options.BatchSize = 8,
-    learning_rate: options.LearningRate = 1e-3,
-    optimizer: options.OptimizerOption = options.Optimizer.ADAMW,
-    weight_decay: options.WeightDecay = 1e-4,
-    rate_schedule: options.RateScheduleOption = options.RateSchedule.COSINE,
-    warmup: options.Warmup = 200,
-    average_decay: options.AverageDecay = 0.995,
-    clip_norm: options.ClipNorm = 10.0,
-    validate_every: options.ValidateEvery = 500,
-    precision: options.PrecisionOption = options.Precision.AUTO,
-    seed: options.Seed = 0,
-    device: options.DeviceOption = "auto",
-    resume: options.Resume = False,
-    export: options.Export = None,
-    quiet: options.QuietOption = False,
-) -> None:
+def train_flow(data: FlowData, fit: FlowFit) -> None:
     """Train the light flow network on pairs with known motion, made on the fly from stills.
 
     A background and pieces before it move apart by random zooms, turns and shifts. The result is where joint training
     (`dff train segment --max-offset N`) starts from.
     """
-    chosen = dict(locals())
     import torch
 
     from dffcli.evaluation.segment_data import images_in
@@ -65,16 +65,15 @@ def train_flow(
     from dffcli.flow.light_file import export_light_flow, load_light_flow
     from dffcli.training.flow_objective import FlowObjective
 
-    torch.manual_seed(seed)
-    module = load_light_flow(init) if init else LightFlowNet()
+    torch.manual_seed(fit.seed)
+    module = load_light_flow(data.init) if data.init else LightFlowNet()
     objective = FlowObjective(
         module,
-        stills=[path for folder in stills for path in images_in(folder)],
-        size=parse_size(size),
-        batch_size=batch_size,
+        stills=[path for folder in data.stills for path in images_in(folder)],
+        size=data.size,
+        batch_size=fit.batch_size,
     )
-    result = options.fit_as_asked(objective, chosen)
-    target = export or run / "network.safetensors"
-    export_light_flow(target, result.module)
-    if not quiet:
-        say(f"{target}: the flow network after {result.step} steps")
+    result = fit_as_asked(objective, fit)
+    export_light_flow(fit.target, result.module)
+    if not fit.quiet:
+        say(f"{fit.target}: the flow network after {result.step} steps")

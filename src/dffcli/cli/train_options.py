@@ -5,86 +5,119 @@ from __future__ import annotations
 import colorsys
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
-from enum import StrEnum
+from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import TYPE_CHECKING, Any, cast
 
 import typer
 
+from dffcli.cli.screen import QUIET
 from dffcli.cli.terminal import plain_console
+from dffcli.option import Option, option
+from dffcli.run.config import DEVICE
 from dffcli.run.read import names as split_names
 
 if TYPE_CHECKING:
     from dffcli.categories import Category
-    from dffcli.training.fit import FitResult, StepReport
+    from dffcli.training.fit import FitResult, FitSettings, StepReport
     from dffcli.training.objective import Objective
 
-LEARN, RUN = "How to learn", "The run"
+LEARN, RUN, DATA = "How to learn", "The run", "What to learn from"
+JOINT = "Jointly with the flow (the paper's training)"
+NETWORK = "network.safetensors"
 
 
-class Optimizer(StrEnum):
-    """Values of `--optimizer`."""
-
-    ADAMW = "adamw"
-    SGD = "sgd"
-
-
-class RateSchedule(StrEnum):
-    """Values of `--rate-schedule`."""
-
-    POLY = "poly"
-    COSINE = "cosine"
-    CONSTANT = "constant"
-
-
-class Precision(StrEnum):
-    """Values of `--precision`."""
-
-    AUTO = "auto"
-    FLOAT32 = "float32"
-    BFLOAT16 = "bfloat16"
+RATE_FALLS = ("poly", "cosine", "constant")
+CLASSES = Option(
+    "Names of the ids 0, 1, ... in the masks (greater ids are ignored), or camvid, cityscapes, voc.",
+    metavar="A,B,...",
+    panel=DATA,
+)
+VALIDATE = Option("What to measure on; written like --data.", metavar="SOURCE", panel=DATA)
+STEPS = Option("Steps in all.", metavar="N", panel=LEARN, low=1)
+BATCH_SIZE = Option("Pictures in a step.", metavar="N", panel=LEARN, low=1)
+LEARNING_RATE = Option("Its peak, after the warm-up.", metavar="X", panel=LEARN)
+WEIGHT_DECAY = Option("Of the optimiser.", metavar="X", panel=LEARN, low=0)
+RATE_SCHEDULE = Option("How the rate falls to zero.", panel=LEARN, choices=RATE_FALLS)
+WARMUP = Option("Steps over which it rises.", metavar="N", panel=LEARN, low=0)
+AVERAGE_DECAY = Option(
+    "Of the exponential moving average of the weights that is kept.", metavar="X", panel=LEARN, low=0, high=1
+)
+VALIDATE_EVERY = Option("Steps between measurements; 0: only at the end.", metavar="N", panel=RUN, low=0)
 
 
-RunFolder = Annotated[
-    Path, typer.Argument(metavar="RUN", file_okay=False, help="Folder of this run: checkpoint, log, plot and network.")
-]
-Steps = Annotated[int, typer.Option(min=1, metavar="N", rich_help_panel=LEARN, help="Steps in all.")]
-BatchSize = Annotated[int, typer.Option(min=1, metavar="N", rich_help_panel=LEARN, help="Pictures in a step.")]
-LearningRate = Annotated[float, typer.Option(metavar="X", rich_help_panel=LEARN, help="Its peak, after the warm-up.")]
-OptimizerOption = Annotated[Optimizer, typer.Option(rich_help_panel=LEARN, help="Which optimiser.")]
-WeightDecay = Annotated[float, typer.Option(min=0.0, metavar="X", rich_help_panel=LEARN, help="Of the optimiser.")]
-RateScheduleOption = Annotated[RateSchedule, typer.Option(rich_help_panel=LEARN, help="How the rate falls to zero.")]
-Warmup = Annotated[int, typer.Option(min=0, metavar="N", rich_help_panel=LEARN, help="Steps over which it rises.")]
-AverageDecay = Annotated[
-    float,
-    typer.Option(
-        min=0.0, max=1.0, metavar="X", rich_help_panel=LEARN, help="Of the running mean of the weights that is kept."
-    ),
-]
-ClipNorm = Annotated[
-    float, typer.Option(min=0.0, metavar="X", rich_help_panel=LEARN, help="Longest gradient that is taken as it is.")
-]
-PrecisionOption = Annotated[
-    Precision,
-    typer.Option(
-        rich_help_panel=RUN, help="auto: mixed on CUDA, float32 elsewhere. bfloat16: twice as fast on some CPUs."
-    ),
-]
-Seed = Annotated[int, typer.Option(metavar="N", rich_help_panel=RUN, help="Of initial values and every batch.")]
-ValidateEvery = Annotated[
-    int, typer.Option(min=0, metavar="N", rich_help_panel=RUN, help="Steps between measurements; 0: only at the end.")
-]
-DeviceOption = Annotated[str, typer.Option(metavar="NAME", rich_help_panel=RUN, help="auto, cpu, cuda, cuda:N or mps.")]
-Resume = Annotated[
-    bool, typer.Option("--resume", rich_help_panel=RUN, help="Go on from the run's checkpoint (after a kill, say).")
-]
-Export = Annotated[
-    Path | None,
-    typer.Option(
-        metavar="FILE", rich_help_panel=RUN, help="Where to write the network; RUN/network.safetensors if not given."
-    ),
-]
-QuietOption = Annotated[bool, typer.Option("--quiet", "-q", rich_help_panel=RUN, help="No progress.")]
+@dataclass(frozen=True, slots=True)
+class RunOptions:
+    """Where a training run lies and how it is followed.
+
+    Attributes:
+        run: its folder.
+        validate_every: steps between measurements.
+        seed: of initial values and every batch.
+        device: where it runs.
+        resume: go on from the checkpoint.
+        export: where to write the network; None for the run's folder.
+        overwrite: replace a network, log or plot that exists.
+        quiet: no progress.
+    """
+
+    run: Path = option(
+        help="Folder of this run: checkpoint, log, plot and network.", metavar="RUN", is_argument=True, is_folder=True
+    )
+    validate_every: int = option(500, VALIDATE_EVERY)
+    seed: int = option(0, help="Of initial values and every batch.", metavar="N", panel=RUN)
+    device: str = option("auto", DEVICE, panel=RUN)
+    resume: bool = option(False, help="Go on from the run's checkpoint (after a kill, say).", panel=RUN)
+    export: Path | None = option(
+        None, help="Where to write the network; RUN/network.safetensors if not given.", metavar="FILE", panel=RUN
+    )
+    overwrite: bool = option(
+        False,
+        help="Replace a network, log or plot that exists; never a checkpoint: that is resumed, or removed by hand.",
+        panel=RUN,
+    )
+    quiet: bool = option(False, QUIET, panel=RUN)
+
+    @property
+    def target(self) -> Path:
+        """Where the network goes."""
+        return self.export or self.run / NETWORK
+
+
+@dataclass(frozen=True, slots=True)
+class FitOptions(RunOptions):
+    """How to fit, for those who choose; each command has defaults of its own.
+
+    Attributes:
+        steps: in all.
+        batch_size: pictures in a step.
+        learning_rate: its peak.
+        optimizer: which.
+        weight_decay: of the optimiser.
+        rate_schedule: how the rate falls.
+        warmup: steps over which it rises.
+        average_decay: of the average of the weights.
+        clip_norm: the greatest norm of a gradient that is taken as it is.
+        precision: of numbers.
+    """
+
+    steps: int = option(8000, STEPS)
+    batch_size: int = option(8, BATCH_SIZE)
+    learning_rate: float = option(1e-3, LEARNING_RATE)
+    optimizer: str = option("adamw", help="Which optimiser.", panel=LEARN, choices=("adamw", "sgd"))
+    weight_decay: float = option(0.02, WEIGHT_DECAY)
+    rate_schedule: str = option("cosine", RATE_SCHEDULE)
+    warmup: int = option(200, WARMUP)
+    average_decay: float = option(0.999, AVERAGE_DECAY)
+    clip_norm: float = option(
+        10.0, help="The greatest norm of a gradient that is taken as it is.", metavar="X", panel=LEARN, low=0
+    )
+    precision: str = option(
+        "auto",
+        help="auto: mixed on CUDA, float32 elsewhere. bfloat16: twice as fast on some CPUs.",
+        panel=RUN,
+        choices=("auto", "float32", "bfloat16"),
+    )
 
 
 def parse_categories(text: str) -> tuple[Category, ...]:
@@ -131,36 +164,45 @@ def follow(*, steps: int, quiet: bool) -> Iterator[Callable[[StepReport], None]]
 
 
 def fit_as_asked(
-    objective: Objective, chosen: dict[str, Any], *, rate_shares: Mapping[str, float] | None = None
+    objective: Objective, options: FitOptions, *, rate_shares: Mapping[str, float] | None = None
 ) -> FitResult:
-    """Fit with the options that every training command takes, shown as it goes.
+    """Fit with the options that training commands share, shown as it goes.
 
     Args:
         objective: what to minimise.
-        chosen: the command's arguments by name.
+        options: how.
         rate_shares: as in `FitSettings`.
     """
-    from dffcli.run.parts import resolve_device
-    from dffcli.training.fit import FitSettings, fit
+    from dffcli.training.fit import FitSettings
 
     settings = FitSettings(
-        optimizer=chosen["optimizer"].value,
-        schedule=chosen["rate_schedule"].value,
-        warmup_steps=chosen["warmup"],
-        precision=chosen["precision"].value,
+        steps=options.steps,
+        learning_rate=options.learning_rate,
+        optimizer=cast(Any, options.optimizer),  # checked where it was born
+        weight_decay=options.weight_decay,
         rate_shares=rate_shares or {},
-        **{name: chosen[name] for name in SAME_BY_NAME},
+        warmup_steps=options.warmup,
+        schedule=cast(Any, options.rate_schedule),
+        average_decay=options.average_decay,
+        clip_norm=options.clip_norm,
+        precision=cast(Any, options.precision),
+        validate_every=options.validate_every,
+        seed=options.seed,
     )
-    with follow(steps=settings.steps, quiet=chosen["quiet"]) as on_step:
+    return fit_shown(objective, settings, options)
+
+
+def fit_shown(objective: Objective, settings: FitSettings, options: RunOptions) -> FitResult:
+    """Fit, shown as it goes."""
+    from dffcli.run.parts import resolve_device
+    from dffcli.training.fit import fit
+
+    with follow(steps=settings.steps, quiet=options.quiet) as on_step:
         return fit(
             objective,
             settings,
-            folder=chosen["run"],
-            device=resolve_device(chosen["device"]),
-            resume=chosen["resume"],
+            folder=options.run,
+            device=resolve_device(options.device),
+            resume=options.resume,
             on_step=on_step,
         )
-
-
-SAME_BY_NAME = ("steps", "learning_rate", "weight_decay", "average_decay", "clip_norm", "validate_every", "seed")
-"""Options that `FitSettings` has under the same name."""

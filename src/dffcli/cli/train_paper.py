@@ -2,17 +2,30 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING
 
 import typer
 
-from dffcli.cli import train_options as options
+from dffcli.cli.declare import declare
 from dffcli.cli.terminal import say
 from dffcli.cli.train_detect import SOURCE_HELP, choose_categories
+from dffcli.cli.train_options import (
+    CLASSES,
+    DATA,
+    LEARN,
+    LEARNING_RATE,
+    STEPS,
+    VALIDATE,
+    VALIDATE_EVERY,
+    RunOptions,
+    fit_shown,
+    parse_categories,
+)
 from dffcli.cli.train_outputs import holding_outputs
-from dffcli.run.read import size as parse_size
+from dffcli.option import Option, option
+from dffcli.run.read import size, size_text
 
 if TYPE_CHECKING:
     from dffcli.models.paper.checkpoints import TrainedFacts
@@ -20,82 +33,131 @@ if TYPE_CHECKING:
     from dffcli.training.fit import FitSettings
     from dffcli.training.objective import Objective
 
-DATA = "What to learn from"
+MODEL = Option("Which network.", metavar="NAME", panel=LEARN)
+INIT = Option(
+    "Start from these weights, whole or in part (see `dff weights import`); may be repeated.",
+    metavar="FILE",
+    panel=LEARN,
+    exists=True,
+)
+OFFSET = Option("The key lies up to N frames before.", metavar="N", panel=DATA, low=0)
+PAIRS = Option("Pairs in a step.", metavar="N", panel=LEARN, low=1)
+SHORT_SIDE = Option("Short side of the input, in pixels.", metavar="N", panel=DATA, low=32)
+LONG_SIDE = Option("Longest side of the input, in pixels.", metavar="N", panel=DATA, low=32)
+DROP = Option("Share of the steps before the rate falls.", panel=LEARN, low=0, high=1)
 
-Model = Annotated[str, typer.Option(metavar="NAME", rich_help_panel=options.LEARN, help="Which network.")]
-Init = Annotated[
-    list[Path] | None,
-    typer.Option(
-        exists=True,
-        dir_okay=False,
-        metavar="FILE",
-        rich_help_panel=options.LEARN,
-        help="Start from these weights, whole or in part (see `dff weights import`); may be repeated.",
-    ),
-]
-Offset = Annotated[
-    int, typer.Option(min=0, metavar="N", rich_help_panel=DATA, help="The key lies up to N frames before.")
-]
-Pairs = Annotated[int, typer.Option(min=1, metavar="N", rich_help_panel=options.LEARN, help="Pairs in a step.")]
-ShortSide = Annotated[
-    int, typer.Option(min=32, metavar="N", rich_help_panel=DATA, help="Short side of the input, in pixels.")
-]
-LongSide = Annotated[
-    int, typer.Option(min=32, metavar="N", rich_help_panel=DATA, help="Longest side of the input, in pixels.")
-]
-Drop = Annotated[
-    float,
-    typer.Option(min=0.0, max=1.0, rich_help_panel=options.LEARN, help="Share of the steps before the rate falls."),
-]
+
+@dataclass(frozen=True, slots=True)
+class RfcnData:
+    """What the paper's detector learns from.
+
+    Attributes:
+        data: sources as they are written.
+        validate: sources to measure on.
+        classes: a known set, or names.
+        model: which network.
+        init: weights to start from.
+        max_offset: frames from a key frame to a labelled one at most.
+        short_side: of the input.
+        long_side: of the input.
+    """
+
+    data: tuple[str, ...] = option(
+        help=f"{SOURCE_HELP} May be repeated, and may be followed by ',only=A*|B*', ',without=C*' (names) and "
+        "',names=coco|FILE' (YOLO's classes). Stills teach N_feat and N_task only.",
+        metavar="SOURCE",
+        panel=DATA,
+        is_required=True,
+    )
+    validate: tuple[str, ...] = option((), VALIDATE)
+    classes: str | None = option(
+        None,
+        help="What to find, by the names in the data, or a known set. ImageNet VID's 30 if not given.",
+        metavar="A,B,...",
+        panel=DATA,
+    )
+    model: str = option("dff-rfcn-resnet101", MODEL)
+    init: tuple[Path, ...] = option((), INIT)
+    max_offset: int = option(9, OFFSET)
+    short_side: int = option(600, SHORT_SIDE)
+    long_side: int = option(1000, LONG_SIDE)
+
+
+@dataclass(frozen=True, slots=True)
+class DeeplabData:
+    """What the paper's segmenter learns from.
+
+    Attributes:
+        data: sources as they are written.
+        validate: sources to measure on.
+        classes: a known set, or names.
+        model: which network.
+        init: weights to start from.
+        max_offset: frames from a key frame to a labelled one at most.
+        short_side: of the input.
+        long_side: of the input.
+        crop: `(height, width)` of the part that is learned from.
+    """
+
+    data: tuple[str, ...] = option(
+        help="cityscapes:ROOT, camvid:ROOT or folder:PICTURES:MASKS, as for `dff train segment`.",
+        metavar="SOURCE",
+        panel=DATA,
+        is_required=True,
+    )
+    validate: tuple[str, ...] = option((), VALIDATE)
+    classes: str = option("cityscapes", CLASSES)
+    model: str = option("dff-deeplab-resnet101", MODEL)
+    init: tuple[Path, ...] = option((), INIT)
+    max_offset: int = option(4, OFFSET)
+    short_side: int = option(1024, SHORT_SIDE)
+    long_side: int = option(2048, LONG_SIDE)
+    crop: tuple[int, int] = option(
+        (768, 1024),
+        help="Part of the input that is learned from.",
+        metavar="WIDTHxHEIGHT",
+        panel=DATA,
+        read=size,
+        write=size_text,
+    )
+
+
+@dataclass(frozen=True, slots=True)
+class PaperFit(RunOptions):
+    """How it learns, as the released code does.
+
+    Attributes:
+        steps: in all.
+        pairs: in a step.
+        learning_rate: its peak.
+        drop: share of the steps before the rate falls.
+    """
+
+    steps: int = option(111_000, STEPS)
+    pairs: int = option(4, PAIRS)
+    learning_rate: float = option(2.5e-4, LEARNING_RATE)
+    drop: float = option(2 / 3, DROP)
+    validate_every: int = option(10_000, VALIDATE_EVERY)
+
+
+@dataclass(frozen=True, slots=True)
+class DeeplabFit(PaperFit):
+    """How the segmenter does."""
+
+    steps: int = option(20_000, STEPS)
+    pairs: int = option(8, PAIRS)
+    learning_rate: float = option(5e-4, LEARNING_RATE)
+    drop: float = option(0.75, DROP)
+    validate_every: int = option(2000, VALIDATE_EVERY)
 
 
 def register(app: typer.Typer) -> None:
     """Add the commands."""
-    app.command("rfcn")(train_rfcn)
-    app.command("deeplab")(train_deeplab)
+    declare(app, train_rfcn, name="rfcn", held=holding_outputs)
+    declare(app, train_deeplab, name="deeplab", held=holding_outputs)
 
 
-@holding_outputs
-def train_rfcn(
-    run: options.RunFolder,
-    data: Annotated[
-        list[str],
-        typer.Option(
-            "--data",
-            metavar="SOURCE",
-            rich_help_panel=DATA,
-            help=f"{SOURCE_HELP} May be repeated, and may be followed by ',only=A*|B*', ',without=C*' (names) and "
-            "',names=coco|FILE' (YOLO's classes). Stills teach N_feat and N_task only.",
-        ),
-    ],
-    validate: Annotated[
-        list[str] | None,
-        typer.Option(metavar="SOURCE", rich_help_panel=DATA, help="What to measure on; written like --data."),
-    ] = None,
-    classes: Annotated[
-        str | None,
-        typer.Option(
-            metavar="A,B,...",
-            rich_help_panel=DATA,
-            help="What to find, by the names in the data, or a known set. ImageNet VID's 30 if not given.",
-        ),
-    ] = None,
-    model: Model = "dff-rfcn-resnet101",
-    init: Init = None,
-    max_offset: Offset = 9,
-    short_side: ShortSide = 600,
-    long_side: LongSide = 1000,
-    steps: options.Steps = 111_000,
-    pairs: Pairs = 4,
-    learning_rate: options.LearningRate = 2.5e-4,
-    drop: Drop = 2 / 3,
-    validate_every: options.ValidateEvery = 10_000,
-    seed: options.Seed = 0,
-    device: options.DeviceOption = "auto",
-    resume: options.Resume = False,
-    export: options.Export = None,
-    quiet: options.QuietOption = False,
-) -> None:
+def train_rfcn(data: RfcnData, fit: PaperFit) -> None:
     """Train the paper's detector, its flow network and its scale field together, as the released code does.
 
     Without --init nothing is fixed: what the released code fixes comes from a trained start.
@@ -108,65 +170,25 @@ def train_rfcn(
     from dffcli.models.paper.rfcn import RfcnNetwork
     from dffcli.training.paper_detect import PaperDetectObjective, PaperDetectSettings
 
-    read = [parse_detection_source(text).read() for text in data]
-    categories = IMAGENET_VID if classes is None else choose_categories(classes, read[0])
-    network = new_network(model, classes=len(categories), starts=init or [], seed=seed)
+    read = [parse_detection_source(text).read() for text in data.data]
+    categories = IMAGENET_VID if data.classes is None else choose_categories(data.classes, read[0])
+    network = new_network(data.model, classes=len(categories), starts=data.init, seed=fit.seed)
     if not isinstance(network, RfcnNetwork):
-        raise typer.BadParameter(f"expected a network of the kind dff-rfcn-*, got {model}")
+        raise typer.BadParameter(f"expected a network of the kind dff-rfcn-*, got {data.model}")
     objective = PaperDetectObjective(
         network,
         categories=categories,
         data=read,
-        validation={source.name: source.read() for source in map(parse_detection_source, validate or [])},
-        settings=PaperDetectSettings(pairs, max_offset, sized(VID, short_side, long_side), fixes_start=bool(init)),
+        validation={source.name: source.read() for source in map(parse_detection_source, data.validate)},
+        settings=PaperDetectSettings(
+            fit.pairs, data.max_offset, sized(VID, data.short_side, data.long_side), fixes_start=bool(data.init)
+        ),
     )
-    settings = released_settings(steps, learning_rate=learning_rate, drop=drop, every=validate_every, seed=seed)
-    facts = TrainedFacts(categories, short_side, long_side)
-    _fit(objective, settings, run, model=model, facts=facts, device=device, resume=resume, export=export, quiet=quiet)
+    facts = TrainedFacts(categories, data.short_side, data.long_side)
+    _fit(objective, fit, model=data.model, facts=facts)
 
 
-@holding_outputs
-def train_deeplab(
-    run: options.RunFolder,
-    data: Annotated[
-        list[str],
-        typer.Option(
-            "--data",
-            metavar="SOURCE",
-            rich_help_panel=DATA,
-            help="cityscapes:ROOT, camvid:ROOT or folder:PICTURES:MASKS, as for `dff train segment`.",
-        ),
-    ],
-    validate: Annotated[
-        list[str] | None, typer.Option(metavar="SOURCE", rich_help_panel=DATA, help="What to measure on.")
-    ] = None,
-    classes: Annotated[
-        str,
-        typer.Option(
-            metavar="A,B,...",
-            rich_help_panel=DATA,
-            help="Names of the ids 0, 1, ... in the masks (greater ids are ignored), or camvid, cityscapes, voc.",
-        ),
-    ] = "cityscapes",
-    model: Model = "dff-deeplab-resnet101",
-    init: Init = None,
-    max_offset: Offset = 4,
-    short_side: ShortSide = 1024,
-    long_side: LongSide = 2048,
-    crop: Annotated[
-        str, typer.Option(metavar="WIDTHxHEIGHT", rich_help_panel=DATA, help="Part of the input that is learned from.")
-    ] = "1024x768",
-    steps: options.Steps = 20_000,
-    pairs: Pairs = 8,
-    learning_rate: options.LearningRate = 5e-4,
-    drop: Drop = 0.75,
-    validate_every: options.ValidateEvery = 2000,
-    seed: options.Seed = 0,
-    device: options.DeviceOption = "auto",
-    resume: options.Resume = False,
-    export: options.Export = None,
-    quiet: options.QuietOption = False,
-) -> None:
+def train_deeplab(data: DeeplabData, fit: DeeplabFit) -> None:
     """Train the paper's segmenter, its flow network and its scale field together.
 
     Without --init nothing is fixed: what the released code fixes comes from a trained start.
@@ -178,29 +200,28 @@ def train_deeplab(
     from dffcli.models.paper.prepare import CITYSCAPES
     from dffcli.training.paper_segment import PaperSegmentObjective, PaperSegmentSettings
 
-    categories = options.parse_categories(classes)
-    network = new_network(model, classes=len(categories), starts=init or [], seed=seed)
+    categories = parse_categories(data.classes)
+    network = new_network(data.model, classes=len(categories), starts=data.init, seed=fit.seed)
     if not isinstance(network, DeeplabNetwork):
-        raise typer.BadParameter(f"expected a network of the kind dff-deeplab-*, got {model}")
+        raise typer.BadParameter(f"expected a network of the kind dff-deeplab-*, got {data.model}")
     settings = PaperSegmentSettings(
         network.classes,
-        pairs,
-        max_offset,
-        sized(CITYSCAPES, short_side, long_side),
-        parse_size(crop),
-        fixes_start=bool(init),
+        fit.pairs,
+        data.max_offset,
+        sized(CITYSCAPES, data.short_side, data.long_side),
+        data.crop,
+        fixes_start=bool(data.init),
     )
     objective = PaperSegmentObjective(
         network,
-        pictures=[one for text in data for one in parse_source(text).pictures(max_offset=max_offset)],
+        pictures=[one for text in data.data for one in parse_source(text).pictures(max_offset=data.max_offset)],
         validation={
-            source.name: source.pictures(max_offset=max_offset) for source in map(parse_source, validate or [])
+            source.name: source.pictures(max_offset=data.max_offset) for source in map(parse_source, data.validate)
         },
         settings=settings,
     )
-    how = released_settings(steps, learning_rate=learning_rate, drop=drop, every=validate_every, seed=seed)
-    facts = TrainedFacts(categories, short_side, long_side)
-    _fit(objective, how, run, model=model, facts=facts, device=device, resume=resume, export=export, quiet=quiet)
+    facts = TrainedFacts(categories, data.short_side, data.long_side)
+    _fit(objective, fit, model=data.model, facts=facts)
 
 
 def sized(rule: InputRule, short_side: int, long_side: int) -> InputRule:
@@ -208,53 +229,31 @@ def sized(rule: InputRule, short_side: int, long_side: int) -> InputRule:
     return replace(rule, short_side=short_side, long_side=long_side)
 
 
-def released_settings(steps: int, *, learning_rate: float, drop: float, every: int, seed: int) -> FitSettings:
+def released_settings(fit: PaperFit) -> FitSettings:
     """SGD as the released code runs it: momentum 0.9, decay 5e-4, one drop of the rate, no averaging of weights."""
     from dffcli.training.fit import FitSettings
 
     return FitSettings(
-        steps=steps,
-        learning_rate=learning_rate,
+        steps=fit.steps,
+        learning_rate=fit.learning_rate,
         optimizer="sgd",
         nesterov=False,
         weight_decay=5e-4,
         warmup_steps=0,
         schedule="drops",
-        drops=(drop,),
+        drops=(fit.drop,),
         average_decay=0.0,
         clip_norm=float("inf"),
         precision="float32",
-        validate_every=every,
-        seed=seed,
+        validate_every=fit.validate_every,
+        seed=fit.seed,
     )
 
 
-def _fit(
-    objective: Objective,
-    settings: FitSettings,
-    run: Path,
-    *,
-    model: str,
-    facts: TrainedFacts,
-    device: str,
-    resume: bool,
-    export: Path | None,
-    quiet: bool,
-) -> None:
+def _fit(objective: Objective, fit: PaperFit, *, model: str, facts: TrainedFacts) -> None:
     from dffcli.models.paper.importing import save_trained
-    from dffcli.run.parts import resolve_device
-    from dffcli.training.fit import fit
 
-    with options.follow(steps=settings.steps, quiet=quiet) as on_step:
-        result = fit(
-            objective,
-            settings,
-            folder=run,
-            device=resolve_device(device),
-            resume=resume,
-            on_step=on_step,
-        )
-    target = export or run / "network.safetensors"
-    save_trained(result.module, target, model=model, steps=result.step, facts=facts)
-    if not quiet:
-        say(f"{target}: the network after {result.step} steps, for --model {model} --weights {target}")
+    result = fit_shown(objective, released_settings(fit), fit)
+    save_trained(result.module, fit.target, model=model, steps=result.step, facts=facts)
+    if not fit.quiet:
+        say(f"{fit.target}: the network after {result.step} steps, for --model {model} --weights {fit.target}")

@@ -2,16 +2,31 @@
 
 from __future__ import annotations
 
-from enum import StrEnum
+from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Literal, get_args
 
 import typer
 
-from dffcli.cli import train_options as options
+from dffcli.cli.declare import declare
 from dffcli.cli.terminal import say
+from dffcli.cli.train_options import (
+    BATCH_SIZE,
+    CLASSES,
+    DATA,
+    JOINT,
+    LEARN,
+    LEARNING_RATE,
+    RATE_SCHEDULE,
+    STEPS,
+    VALIDATE,
+    FitOptions,
+    fit_as_asked,
+    parse_categories,
+)
 from dffcli.cli.train_outputs import holding_outputs
-from dffcli.run.read import size as parse_size
+from dffcli.option import Option, option
+from dffcli.run.read import names, size, size_text
 
 if TYPE_CHECKING:
     from dffcli.categories import Category
@@ -19,164 +34,133 @@ if TYPE_CHECKING:
     from dffcli.training.objective import Objective
     from dffcli.training.segment import PictureSet
 
-DATA = "What to learn from"
+Frozen = Literal["nothing", "features", "flow"]
+MAX_OFFSET = Option(
+    "Train through the warp: draw a key frame up to N frames before a labelled one (of data that has them: cityscapes, "
+    "or video=yes); 0 trains on single pictures.",
+    metavar="N",
+    panel=JOINT,
+    low=0,
+)
+FLOW_INIT = Option(
+    "Start the flow network from this file of `dff train flow`; the bundled one if not given.",
+    metavar="FILE",
+    panel=JOINT,
+    exists=True,
+)
+FREEZE = Option("Leave a part as it is (the paper's ablations).", panel=JOINT, choices=get_args(Frozen))
 
 
-class FrozenPart(StrEnum):
-    """Values of `--freeze`."""
+@dataclass(frozen=True, slots=True)
+class SegmentData:
+    """What the segmenter learns from.
 
-    NOTHING = "nothing"
-    FEATURES = "features"
-    FLOW = "flow"
+    Attributes:
+        data: sources as they are written.
+        validate: sources to measure on.
+        classes: a known set, or names.
+        view_size: `(height, width)` of the random views.
+        input_size: `(height, width)` of usual pictures.
+        pasted: classes that are pasted over views.
+        weather: share of the views that are given weather.
+        init: network to start from.
+        max_offset: frames from a key frame to a labelled one at most.
+        flow_init: flow network to start from.
+        freeze: part that is left as it is.
+    """
 
-
-Data = Annotated[
-    list[str],
-    typer.Option(
-        "--data",
-        metavar="SOURCE",
-        rich_help_panel=DATA,
+    data: tuple[str, ...] = option(
         help="camvid:ROOT, cityscapes:ROOT or folder:PICTURES:MASKS; may be repeated. May be followed by "
         "',share=0.4' (of a batch), ',trust=0.6' (weight in the loss), ',split=train', ',only=A*|B*', ',without=C*', "
         "',every=6', ',video=yes' (pictures are consecutive frames).",
-    ),
-]
-Validate = Annotated[
-    list[str] | None,
-    typer.Option("--validate", metavar="SOURCE", rich_help_panel=DATA, help="What to measure on; written like --data."),
-]
-Classes = Annotated[
-    str,
-    typer.Option(
+        metavar="SOURCE",
+        panel=DATA,
+        is_required=True,
+    )
+    validate: tuple[str, ...] = option((), VALIDATE)
+    classes: str = option("camvid", CLASSES)
+    view_size: tuple[int, int] = option(
+        (256, 320),
+        help="Size of the random views, multiples of 32.",
+        metavar="WIDTHxHEIGHT",
+        panel=DATA,
+        read=size,
+        write=size_text,
+    )
+    input_size: tuple[int, int] = option(
+        (360, 480),
+        help="Usual size of the pictures; others are brought to its area.",
+        metavar="WIDTHxHEIGHT",
+        panel=DATA,
+        read=size,
+        write=size_text,
+    )
+    pasted: tuple[str, ...] = option(
+        (),
+        help="Classes that are cut out of other pictures and pasted over half of the views: the small and rare ones.",
+        flags=("--paste",),
         metavar="A,B,...",
-        rich_help_panel=DATA,
-        help="Names of the ids 0, 1, ... in the masks (greater ids are ignored), or camvid, cityscapes, voc.",
-    ),
-]
-ViewSize = Annotated[
-    str, typer.Option(metavar="WIDTHxHEIGHT", rich_help_panel=DATA, help="Size of the random views, multiples of 32.")
-]
-InputSize = Annotated[
-    str,
-    typer.Option(
-        metavar="WIDTHxHEIGHT", rich_help_panel=DATA, help="Usual size of the pictures; others are brought to its area."
-    ),
-]
-Init = Annotated[
-    Path | None,
-    typer.Option(
-        exists=True,
-        dir_okay=False,
-        metavar="FILE",
-        rich_help_panel=options.LEARN,
+        panel=DATA,
+        read=names,
+    )
+    weather: float = option(
+        0.0,
+        help="Share of the views that are given shadow, fog, rain, dusk, glare, or a shaken or coarse camera.",
+        metavar="X",
+        panel=DATA,
+        low=0,
+        high=1,
+    )
+    init: Path | None = option(
+        None,
         help="Start from this network, such as the bundled street-seg.safetensors; its classifier is made anew for "
         "other classes. Of the bundled detector's coco-det.safetensors the backbone is taken.",
-    ),
-]
-Pasted = Annotated[
-    str | None,
-    typer.Option(
-        "--paste",
-        metavar="A,B,...",
-        rich_help_panel=DATA,
-        help="Classes that are cut out of other pictures and pasted over half of the views: the small and rare ones.",
-    ),
-]
-WeatherShare = Annotated[
-    float,
-    typer.Option(
-        "--weather",
-        min=0.0,
-        max=1.0,
+        metavar="FILE",
+        panel=LEARN,
+        exists=True,
+    )
+    max_offset: int = option(0, MAX_OFFSET)
+    flow_init: Path | None = option(None, FLOW_INIT)
+    freeze: Frozen = option("nothing", FREEZE)
+
+
+@dataclass(frozen=True, slots=True)
+class SegmentFit(FitOptions):
+    """How it learns.
+
+    Attributes:
+        backbone_rate: the backbone's learning rate as a share of the others'.
+        take_back: how much of the classes' weights is taken off the scores at the end.
+    """
+
+    steps: int = option(10_000, STEPS)
+    batch_size: int = option(8, BATCH_SIZE)
+    learning_rate: float = option(2e-3, LEARNING_RATE)
+    rate_schedule: str = option("poly", RATE_SCHEDULE)
+    backbone_rate: float = option(
+        1.0,
+        help="The backbone's learning rate as a share of the rest's; below 1 where it starts from a trained one.",
         metavar="X",
-        rich_help_panel=DATA,
-        help="Share of the views that are given shadow, fog, rain, dusk, glare, or a shaken or coarse camera.",
-    ),
-]
-TakeBack = Annotated[
-    float,
-    typer.Option(
-        min=0.0,
-        max=1.0,
-        metavar="X",
-        rich_help_panel=options.LEARN,
+        panel=LEARN,
+        low=0,
+    )
+    take_back: float = option(
+        0.75,
         help="At the end, how much of the classes' weights (rare ones weigh more in the loss) is taken off the scores "
         "again; 0 finds rare classes more often, and more often where they are not.",
-    ),
-]
-BackboneRate = Annotated[
-    float,
-    typer.Option(
-        min=0.0,
         metavar="X",
-        rich_help_panel=options.LEARN,
-        help="The backbone's learning rate as a share of the rest's; below 1 where it starts from a trained one.",
-    ),
-]
-JOINT = "Jointly with the flow (the paper's training)"
-MaxOffset = Annotated[
-    int,
-    typer.Option(
-        min=0,
-        metavar="N",
-        rich_help_panel=JOINT,
-        help="Train through the warp: draw a key frame up to N frames before a labelled one (of data that has them: "
-        "cityscapes, or video=yes); 0 trains on single pictures.",
-    ),
-]
-FlowInit = Annotated[
-    Path | None,
-    typer.Option(
-        exists=True,
-        dir_okay=False,
-        metavar="FILE",
-        rich_help_panel=JOINT,
-        help="Start the flow network from this file of `dff train flow`; the bundled one if not given.",
-    ),
-]
-Freeze = Annotated[
-    FrozenPart, typer.Option(rich_help_panel=JOINT, help="Leave a part as it is (the paper's ablations).")
-]
+        panel=LEARN,
+        low=0,
+        high=1,
+    )
 
 
 def register(app: typer.Typer) -> None:
     """Add the command."""
-    app.command("segment")(train_segment)
+    declare(app, train_segment, name="segment", held=holding_outputs)
 
 
-@holding_outputs
-def train_segment(
-    run: options.RunFolder,
-    data: Data,
-    validate: Validate = None,
-    classes: Classes = "camvid",
-    view_size: ViewSize = "320x256",
-    input_size: InputSize = "480x360",
-    pasted: Pasted = None,
-    weather: WeatherShare = 0.0,
-    init: Init = None,
-    max_offset: MaxOffset = 0,
-    flow_init: FlowInit = None,
-    freeze: Freeze = FrozenPart.NOTHING,
-    steps: options.Steps = 10_000,
-    batch_size: options.BatchSize = 8,
-    learning_rate: options.LearningRate = 2e-3,
-    backbone_rate: BackboneRate = 1.0,
-    take_back: TakeBack = 0.75,
-    optimizer: options.OptimizerOption = options.Optimizer.ADAMW,
-    weight_decay: options.WeightDecay = 0.02,
-    rate_schedule: options.RateScheduleOption = options.RateSchedule.POLY,
-    warmup: options.Warmup = 200,
-    average_decay: options.AverageDecay = 0.999,
-    clip_norm: options.ClipNorm = 10.0,
-    validate_every: options.ValidateEvery = 500,
-    precision: options.PrecisionOption = options.Precision.AUTO,
-    seed: options.Seed = 0,
-    device: options.DeviceOption = "auto",
-    resume: options.Resume = False,
-    export: options.Export = None,
-    quiet: options.QuietOption = False,
-) -> None:
+def train_segment(data: SegmentData, fit: SegmentFit) -> None:
     """Train the street segmenter from random initial values (or --init) on pictures with masks.
 
     With --max-offset the flow network is trained with it, and written beside it as flow.safetensors, which
@@ -185,7 +169,6 @@ def train_segment(
     The run's folder receives checkpoint.pt, log.jsonl, losses.png and, at the end, network.safetensors, which
     `dff segment --weights` takes. Killed at any moment, the same command with --resume goes on as if nothing happened.
     """
-    chosen = dict(locals())
     import torch
 
     from dffcli.evaluation.segment_source import parse_source
@@ -198,36 +181,38 @@ def train_segment(
     from dffcli.training.joint import JointObjective, JointSegmenter
     from dffcli.training.segment import SegmentObjective, SegmentSettings, class_weights
 
-    categories = options.parse_categories(classes)
-    like = parse_size(input_size)
-    sets = [_picture_set(parse_source(text), max_offset=max_offset) for text in data]
-    validation = {source.name: source.pictures() for source in map(parse_source, validate or [])}
+    categories = parse_categories(data.classes)
+    like = data.input_size
+    sets = [_picture_set(parse_source(text), max_offset=data.max_offset) for text in data.data]
+    validation = {source.name: source.pictures() for source in map(parse_source, data.validate)}
     most_trusted = max(item.trust for item in sets)
     by_people = [picture for item in sets if item.trust == most_trusted for picture in item.pictures]
     weights = class_weights(by_people, classes=len(categories))
     settings = SegmentSettings(
         classes=len(categories),
-        batch_size=batch_size,
-        view_size=parse_size(view_size),
+        batch_size=fit.batch_size,
+        view_size=data.view_size,
         view_range=ViewRange(base_width=like[1]),
         rare=tuple(position for position, weight in enumerate(weights) if weight > 1.5),
         class_weights=weights,
-        pasted=_positions(pasted, categories),
-        weather_share=weather,
+        pasted=_positions(data.pasted, categories),
+        weather_share=data.weather,
     )
-    torch.manual_seed(seed)
+    torch.manual_seed(fit.seed)
     module = StreetSegmenter(classes=len(categories))
-    if init is not None:
-        module = segmenter_model.start_from(init, classes=len(categories))
+    if data.init is not None:
+        module = segmenter_model.start_from(data.init, classes=len(categories))
     objective: Objective
-    if max_offset:
-        flow = load_light_flow(flow_init or bundled_file("light-flow")[0])
-        joint = JointSegmenter(module, flow, frozen=freeze.value)
-        objective = JointObjective(joint, sets=sets, validation=validation, settings=settings, max_offset=max_offset)
+    if data.max_offset:
+        flow = load_light_flow(data.flow_init or bundled_file("light-flow")[0])
+        joint = JointSegmenter(module, flow, frozen=data.freeze)
+        objective = JointObjective(
+            joint, sets=sets, validation=validation, settings=settings, max_offset=data.max_offset
+        )
     else:
         objective = SegmentObjective(module, sets=sets, validation=validation, settings=settings)
-    result = options.fit_as_asked(objective, chosen, rate_shares={"backbone": backbone_rate})
-    target = export or run / "network.safetensors"
+    result = fit_as_asked(objective, fit, rate_shares={"backbone": fit.backbone_rate})
+    target = fit.target
     trained = result.module
     advice = f"dff segment VIDEO --weights {target}"
     if isinstance(trained, JointSegmenter):
@@ -235,18 +220,15 @@ def train_segment(
         export_light_flow(flow_target, trained.flow)
         trained, advice = trained.segmenter, f"{advice} --flow {flow_target}"
     if isinstance(trained, StreetSegmenter):
-        segment.take_back(trained, weights, share=take_back)
+        segment.take_back(trained, weights, share=fit.take_back)
     segmenter_model.export(target, trained, categories=categories, like=like, steps=result.step)
-    if not quiet:
+    if not fit.quiet:
         say(f"{target}: the network after {result.step} steps; try  {advice}")
 
 
-def _positions(names: str | None, categories: tuple[Category, ...]) -> tuple[int, ...]:
+def _positions(wanted: tuple[str, ...], categories: tuple[Category, ...]) -> tuple[int, ...]:
     """Where the named classes stand among all."""
-    from dffcli.run.read import names as split_names
-
     known = [category.name for category in categories]
-    wanted = split_names(names or "")
     for name in wanted:
         if name not in known:
             raise typer.BadParameter(f"--paste: expected classes among {', '.join(known)}, got {name!r}")

@@ -60,6 +60,11 @@ def size(text: str) -> tuple[int, int]:
     return sides[0], sides[1]
 
 
+def size_text(value: tuple[int, int]) -> str:
+    """`WIDTHxHEIGHT` of `(height, width)`."""
+    return f"{value[1]}x{value[0]}"
+
+
 def weights(text: str) -> Weights:
     """`default`, `random`, or a path."""
     if text == "default":
