@@ -6,7 +6,7 @@ which is several times faster on a CPU. A test holds them together.
 
 Maps that hold boxes are read otherwise: at the nearest cell, and the boxes take up what rounding leaves over. Scores
 keep their peaks, which the mean of four neighbours would flatten under the threshold, and boxes still move by fractions
-of a cell (benchmarks/box_maps.py).
+of a cell.
 """
 
 from __future__ import annotations
