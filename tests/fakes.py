@@ -52,21 +52,33 @@ class FakeModel:
 
 @dataclass
 class FakeFlow:
-    """The true motion of `moving_frames`, on the feature grid. `errors`: the photometric error it reports, by frame."""
+    """The true motion of `moving_frames`, on the feature grid.
+
+    `errors` holds the photometric error it reports, by frame. `calls` and `guesses` name fields by their key frame (-1
+    if it was changed since) and current frame.
+    """
 
     name: str = "fake"
     errors: dict[int, float] = field(default_factory=dict)
     calls: list[tuple[int, int]] = field(default_factory=list)
-    guesses: list[bool] = field(default_factory=list)
+    kept: list[tuple[FlowField, int]] = field(default_factory=list)
+    guesses: list[tuple[int, int] | None] = field(default_factory=list)
 
     def estimate(self, key: PreparedImage, current: PreparedImage, *, guess: FlowField | None = None) -> FlowField:
         self.calls.append((key.frame.index, current.frame.index))
-        self.guesses.append(guess is not None)
+        self.guesses.append(None if guess is None else self._name(guess))
         h, w = (side // STRIDE for side in current.padded_size)
         displacement = torch.zeros(1, 2, h, w)
         displacement[:, 0] = (key.frame.index - current.frame.index) * SPEED
         error = np.full((h, w), self.errors.get(current.frame.index, 0.0), np.float32)
-        return FlowField(displacement, photometric_error=error)
+        result = FlowField(displacement, photometric_error=error, current=current)
+        self.kept.append((result, key.frame.index))
+        return result
+
+    def _name(self, guess: FlowField) -> tuple[int, int]:
+        assert guess.current is not None
+        keys = [key for field, key in self.kept if field is guess]
+        return keys[0] if keys else -1, guess.current.frame.index
 
 
 def true_answer(result: FrameResult) -> np.ndarray:

@@ -6,21 +6,18 @@ which is several times faster on a CPU. A test holds them together.
 
 Maps that hold boxes are read otherwise: at the nearest cell, and the boxes take up what rounding leaves over. Scores
 keep their peaks, which the mean of four neighbours would flatten under the threshold, and boxes still move by fractions
-of a cell (benchmarks/box_maps.py).
+of a cell.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable
 
 import torch
 import torch.nn.functional as F
 from torch import Tensor
 
 from dffcli.core.types import BoxMaps, Features, FlowField
-
-SMALL_MAPS = 500_000  # values in all maps together; above, all threads take part
 
 
 def resize_displacement(displacement: Tensor, size: tuple[int, int]) -> Tensor:
@@ -76,32 +73,17 @@ def warp(
             reader = _nearest_reader
     readers: dict[tuple[int, int], Callable[[Tensor], Tensor]] = {}
     warped: list[Tensor] = []
-    with _one_thread_if_small(features):
-        for position, values in enumerate(features):
-            size = values.shape[2], values.shape[3]
-            if size not in readers:
-                displacement = resize_displacement(field.displacement.to(values.device, torch.float32), size)
-                readers[size] = reader(displacement, _resize(weight, size, like=values), field)
-            result = readers[size](values)
-            scale = _resize(field.scale_map, size, like=values)
-            if scale is not None:
-                result = result * scale
-            warped.append(result if onto is None else onto[position].add_(result))
+    for position, values in enumerate(features):
+        size = values.shape[2], values.shape[3]
+        if size not in readers:
+            displacement = resize_displacement(field.displacement.to(values.device, torch.float32), size)
+            readers[size] = reader(displacement, _resize(weight, size, like=values), field)
+        result = readers[size](values)
+        scale = _resize(field.scale_map, size, like=values)
+        if scale is not None:
+            result = result * scale
+        warped.append(result if onto is None else onto[position].add_(result))
     return kind(warped)
-
-
-@contextmanager
-def _one_thread_if_small(features: Features) -> Iterator[None]:
-    """Small maps are carried before a second thread, asleep until then, has woken up."""
-    threads = torch.get_num_threads()
-    if sum(values.numel() for values in features) > SMALL_MAPS or threads == 1:
-        yield
-        return
-    torch.set_num_threads(1)
-    try:
-        yield
-    finally:
-        torch.set_num_threads(threads)
 
 
 def _resize(values: Tensor | None, size: tuple[int, int], *, like: Tensor) -> Tensor | None:

@@ -80,6 +80,9 @@ class RunConfig:
         score_threshold: detections below it are dropped, 0..1.
         classes: names of the categories to keep; all if empty.
         track: give each object one id through the video.
+        min_track: tracks seen on fewer frames are left out.
+        fill_gaps: gaps in tracks of at most so many frames are filled.
+        smooth: boxes of tracks are smoothed over so many frames before and after.
         start, end: part of the source to take, in seconds.
         stream: number of the video stream to take, in a file of several; the one that is meant if None.
         fps: frames per second that images without times of their own are given; 25 if None.
@@ -121,6 +124,33 @@ class RunConfig:
     )
     classes: tuple[str, ...] = option((), help="Only these classes, by name.", metavar="A,B", panel=WHAT, read=names)
     track: bool = option(False, help="Give each object one id through the video.", panel=WHAT, task=Task.DETECT)
+    min_track: int = option(
+        1,
+        help="With --track, leave out tracks seen on fewer than N frames.",
+        metavar="N",
+        panel=WHAT,
+        low=1,
+        high=15,
+        task=Task.DETECT,
+    )
+    fill_gaps: int = option(
+        0,
+        help="With --track, fill gaps of at most N frames along the flow.",
+        metavar="N",
+        panel=WHAT,
+        low=0,
+        high=30,
+        task=Task.DETECT,
+    )
+    smooth: int = option(
+        0,
+        help="With --track, smooth boxes over N frames before and after.",
+        metavar="N",
+        panel=WHAT,
+        low=0,
+        high=30,
+        task=Task.DETECT,
+    )
     start: Fraction | None = option(
         None, help="From here: seconds or hours:minutes:seconds.", metavar="TIME", panel=WHAT, read=seconds, low=0
     )

@@ -24,7 +24,7 @@ from dffcli.option import option_of
 from dffcli.run.config import DEFAULT_INTERVAL, RunConfig
 from dffcli.run.identity import identity_of
 from dffcli.run.journal import journal_path, outputs_written
-from dffcli.run.postprocess import PostProcessing
+from dffcli.run.postprocess import PostProcessing, TrackSettings
 from dffcli.run.standard import LINES, STANDARD_OUTPUT, VIDEOS, standard_format
 from dffcli.video.reader import files_read
 from dffcli.video.source import Span
@@ -173,6 +173,7 @@ class Plan:
         if self.task is Task.DETECT:
             settings["score_threshold"] = self.finishing.score_threshold
             settings["track"] = self.finishing.track
+            settings |= self.finishing.tracks.words
         return settings
 
 
@@ -212,7 +213,12 @@ def plan(config: RunConfig, *, info: ModelInfo | None = None) -> Plan:
         raise ModelError(f"{info.name}: runs on torch only, not on {config.runtime}")
     if config.flow is not None:
         check_flow(config.flow)
-    finishing = PostProcessing(config.score_threshold, config.classes, config.track)
+    finishing = PostProcessing(
+        config.score_threshold,
+        config.classes,
+        config.track,
+        tracks=TrackSettings(config.min_track, config.fill_gaps, config.smooth),
+    )
     if not isinstance(config.weights, Path):  # a trained network brings classes of its own
         finishing.check(info.categories)
     return Plan(

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from dataclasses import dataclass, replace
+from collections.abc import Callable, Iterable, Iterator
+from dataclasses import asdict, dataclass, field, replace
 from difflib import get_close_matches
 
 import numpy as np
@@ -11,12 +11,38 @@ import numpy as np
 from dffcli.categories import Category
 from dffcli.core.agreement import WEAK
 from dffcli.core.types import FrameResult, Prediction, SegmentationMap
-from dffcli.errors import ModelError
+from dffcli.errors import ModelError, SettingError
 
 UNLABELLED = 255  # category id of a pixel whose class was not asked for
 
 Finish = Callable[[FrameResult], FrameResult]
 """From the engine's result to what is written; to be given every frame in order."""
+
+
+@dataclass(frozen=True, slots=True)
+class TrackSettings:
+    """What is done to tracks before they are written.
+
+    Attributes:
+        min_track: tracks seen on fewer frames are left out; it is decided within twice as many frames.
+        fill_gaps: gaps of at most so many frames are filled, along the flow as far as it is known.
+        smooth: boxes are smoothed over so many frames before and after.
+    """
+
+    min_track: int = 1
+    fill_gaps: int = 0
+    smooth: int = 0
+
+    @property
+    def words(self) -> dict[str, int]:
+        """Those that do anything, by name."""
+        default = TrackSettings()
+        return {name: value for name, value in asdict(self).items() if value != getattr(default, name)}
+
+    @property
+    def frames_ahead(self) -> int:
+        """How many frames after one must be known before it can be told."""
+        return max(2 * (self.min_track - 1), self.smooth) + self.fill_gaps
 
 
 @dataclass(frozen=True, slots=True)
@@ -27,15 +53,20 @@ class PostProcessing:
         score_threshold: detections below it are dropped, 0..1.
         classes: names of the categories to keep; all if empty.
         track: give each object one id through the video.
+        tracks: what is done to tracks then.
     """
 
     score_threshold: float = 0.5
     classes: tuple[str, ...] = ()
     track: bool = False
+    tracks: TrackSettings = field(default_factory=TrackSettings)
 
     def __post_init__(self) -> None:
         if not 0 <= self.score_threshold <= 1:
             raise ModelError(f"score threshold: expected 0 to 1, got {self.score_threshold:g}")
+        if self.tracks.words and not self.track:
+            name = next(iter(self.tracks.words)).replace("_", "-")
+            raise SettingError(f"--{name}: there are no tracks to treat without --track")
 
     @property
     def lowest_score(self) -> float:
@@ -52,6 +83,19 @@ class PostProcessing:
             ModelError: there is one.
         """
         wanted_ids(self.classes, categories)
+
+    def over(self, results: Iterable[FrameResult], categories: tuple[Category, ...]) -> Iterator[FrameResult]:
+        """The results of one video, in frame order, as they are to be written.
+
+        Raises:
+            ModelError: a class is not among the model's.
+        """
+        finished = map(self.begin(categories), results)
+        if not self.tracks.words:
+            return finished
+        from dffcli.run.track_window import TrackWindow
+
+        return TrackWindow(self.tracks).over(finished)
 
     def begin(self, categories: tuple[Category, ...]) -> Finish:
         """A fresh one for one video: identities are remembered from frame to frame.

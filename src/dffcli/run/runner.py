@@ -160,12 +160,9 @@ class Run:
         schedule.recall(self._journal.resumed_memory)
         confident = self._plan.finishing.score_threshold
         engine = self.parts.engine(schedule, two_sided=two_sided, watch=self.watch, confident=confident)
-        finish = self._plan.finishing.begin(self.parts.built.model.categories)
         ending = _Ending(ahead)
-        for result in continued(ending, engine.run, journal=self._journal):
-            if result.frame.index >= self._journal.resumed_index:
-                note(result)
-            finished = finish(result)
+        found = self._noted(continued(ending, engine.run, journal=self._journal), note=note)
+        for finished in self._plan.finishing.over(found, self.parts.built.model.categories):
             write(finished)
             self.tally.add(finished)
             yield finished
@@ -174,6 +171,12 @@ class Run:
         if self._broke is not None and self.tally.frames == 0:
             raise self._broke
         self.is_over = True
+
+    def _noted(self, results: Iterable[FrameResult], *, note: Callable[[FrameResult], None]) -> Iterator[FrameResult]:
+        for result in results:
+            if result.frame.index >= self._journal.resumed_index:
+                note(result)
+            yield result
 
     def _draw_and_encode(self, result: FrameResult) -> None:
         with self.watch.time("draw and encode"):
