@@ -23,7 +23,6 @@ from dffcli.core.engine import Engine
 from dffcli.core.protocols import FlowEstimator, Schedule, VideoModel
 from dffcli.core.schedule import FixedInterval
 from dffcli.core.types import (
-    Disagreement,
     Features,
     FlowField,
     Frame,
@@ -31,7 +30,6 @@ from dffcli.core.types import (
     Prediction,
     PreparedImage,
     SegmentationMap,
-    Stretch,
     Task,
 )
 from dffcli.evaluation.segment_metrics import confusion, mean_iou
@@ -115,21 +113,6 @@ class BySignal:
 
     def recall(self, memory: tuple[float, ...]) -> None:
         pass
-
-    def learn(self, distances: tuple[int, ...], compare: Callable[[], Disagreement]) -> None:
-        pass
-
-    def begin(self, *, two_sided: bool) -> None:
-        pass
-
-    def needs_repair(self, interval: int, *, two_sided: int) -> bool:
-        return False
-
-    def needs_last(self, frames: int) -> bool:
-        return False
-
-    def stretch(self, interval: int, *, two_sided: int) -> Stretch | None:
-        return None
 
 
 @dataclass

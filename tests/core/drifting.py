@@ -23,13 +23,13 @@ from dffcli.core.types import (
 )
 
 PIXELS = 20_000
-SIZE = (1, 1, 3)
+SIZE = (1, PIXELS, 3)
 
 
 def frames(count: int) -> Iterator[Frame]:
     """Frames that show nothing."""
     for index in range(count):
-        yield Frame(index, np.zeros(SIZE, np.uint8), Fraction(index, 25), Fraction(1, 25))
+        yield Frame(index, np.broadcast_to(np.uint8(0), SIZE), Fraction(index, 25), Fraction(1, 25))
 
 
 def answer(share: float) -> SegmentationMap:

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from dffcli.core.engine import Engine
-from dffcli.core.schedule import FIRST_INTERVAL, FixedInterval, TargetAgreement
+from dffcli.core.schedule import FIRST_INTERVAL, FixedInterval, LearnsNothing, TargetAgreement
 from dffcli.core.types import FrameResult, KeyReason, SegmentationMap
 from tests.fakes import STRIDE, FakeFlow, FakeModel, moving_frames, true_answer
 
@@ -85,7 +85,7 @@ def test_the_drift_is_learned_from_what_would_have_been_carried_to_key_frames() 
 def test_a_key_frame_is_compared_with_what_both_sides_would_have_said() -> None:
     told: list[tuple[tuple[int, ...], float]] = []
 
-    class Tells(FixedInterval):
+    class Tells(FixedInterval, LearnsNothing):
         def learn(self, distances, compare):  # type: ignore[no-untyped-def]
             told.append((distances, compare().share))
 

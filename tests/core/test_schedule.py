@@ -16,6 +16,7 @@ from dffcli.core.schedule import (
     MAX_WAITING,
     PROBE,
     FixedInterval,
+    LearnsNothing,
     TargetAgreement,
 )
 from dffcli.core.types import Disagreement, FlowField, FrameResult, KeyReason
@@ -90,13 +91,14 @@ def test_fixed_interval_never_asks_for_flow() -> None:
 
 def test_a_fixed_schedule_compares_mends_and_remembers_nothing() -> None:
     schedule = FixedInterval(3)
-    schedule.learn((3,), lambda: pytest.fail("compared"))
     schedule.recall((1.0,))
     assert schedule.memory == ()
     assert schedule.max_interval == 3
-    assert not schedule.needs_repair(3, two_sided=2)
-    assert not schedule.needs_last(2)
-    assert schedule.stretch(3, two_sided=2) is None
+    learner = LearnsNothing()
+    learner.learn((3,), lambda: pytest.fail("compared"))
+    assert not learner.needs_repair(3, two_sided=2)
+    assert not learner.needs_last(2)
+    assert learner.stretch(3, two_sided=2) is None
 
 
 @pytest.mark.parametrize("interval", [0, -3])

@@ -20,8 +20,8 @@ import torch
 from dffcli.core.agreement import disagreement
 from dffcli.core.numbering import Numbering
 from dffcli.core.propagation import propagation_for
-from dffcli.core.protocols import FlowEstimator, Propagation, Schedule, VideoModel
-from dffcli.core.schedule import MAX_WAITING
+from dffcli.core.protocols import FlowEstimator, LearnsFromResults, Propagation, Schedule, VideoModel
+from dffcli.core.schedule import MAX_WAITING, LearnsNothing
 from dffcli.core.types import (
     Disagreement,
     FlowField,
@@ -63,6 +63,10 @@ class Engine:
     def _propagation(self) -> Propagation:
         return self.propagation or propagation_for(self.model)
 
+    @property
+    def _learner(self) -> LearnsFromResults:
+        return self.schedule if isinstance(self.schedule, LearnsFromResults) else LearnsNothing()
+
     def run(self, frames: Iterable[Frame]) -> Iterator[FrameResult]:
         """A result for every frame, in order; they are counted here, whatever their own numbers are."""
         numbering = Numbering()
@@ -75,7 +79,7 @@ class Engine:
             yield numbering.restored(result)
 
     def _results(self, frames: Iterator[Frame]) -> Iterator[FrameResult]:
-        self.schedule.begin(two_sided=self.two_sided)
+        self._learner.begin(two_sided=self.two_sided)
         key: _Key | None = None
         last: _Propagated | None = None  # the frame before this one, if it is no key frame
         waiting: list[_Propagated] = []  # frames that wait for the key frame after them
@@ -131,11 +135,11 @@ class Engine:
             return
         interval = after.index - before.index
         if after.frame.reason not in INCOMPARABLE:
-            self.schedule.learn((interval,), partial(self._ahead, before.frame, after))
+            self._learner.learn((interval,), partial(self._ahead, before.frame, after))
         if after.frame.reason in UNRELATED:
             yield from (self._from_one(before, current) for current in waiting)
             waiting = []
-        elif waiting and self.schedule.needs_repair(interval, two_sided=len(waiting)):
+        elif waiting and self._learner.needs_repair(interval, two_sided=len(waiting)):
             at = len(waiting) // 2
             middle = waiting[at]
             repair = self._key(middle.image, KeyReason.REPAIR, earlier=before, estimate=lambda: middle.field)
@@ -149,7 +153,7 @@ class Engine:
     def _end(self, key: _Key, waiting: list[_Propagated]) -> Iterator[FrameResult]:
         """The frames after the last key frame; the very last becomes one if the others are to be reached from there."""
         last = waiting[-1]
-        if self.schedule.needs_last(last.image.frame.index - key.index):
+        if self._learner.needs_last(last.image.frame.index - key.index):
             after = self._key(last.image, KeyReason.LAST, earlier=key, estimate=lambda: last.field)
             yield from self._close(key, waiting[:-1], after)
         else:
@@ -157,7 +161,7 @@ class Engine:
 
     def _result(self, key: _Key, *, since: _Key | None = None, two_sided: int = 0) -> FrameResult:
         """A key frame's result, with what the stretch that ends with it cost."""
-        stretch = None if since is None else self.schedule.stretch(key.index - since.index, two_sided=two_sided)
+        stretch = None if since is None else self._learner.stretch(key.index - since.index, two_sided=two_sided)
         answer, memory = self._propagation.at_key(key.frame), self.schedule.memory
         reason = key.frame.reason
         return FrameResult(key.frame.frame, answer, reason, (key.index,), schedule_memory=memory, stretch=stretch)
@@ -183,7 +187,7 @@ class Engine:
         if before.earlier is not None and is_next_to and comparable:
             distances = before.index - before.earlier.frame.index, after.index - before.index
             guess = fields[-1] if fields else None
-            self.schedule.learn(distances, partial(self._across, before.earlier, before, after.frame, guess))
+            self._learner.learn(distances, partial(self._across, before.earlier, before, after.frame, guess))
 
     def _carried_on(self, key: _Key, rest: list[_Propagated]) -> list[_Propagated]:
         """The frames after a key frame that was put in, reached from there."""

@@ -125,11 +125,16 @@ class Schedule(Protocol):
     def recall(self, memory: tuple[float, ...]) -> None:
         """Go on from what another one of its kind had learned; nothing from an empty memory."""
 
-    def begin(self, *, two_sided: bool) -> None:
-        """Told before the first frame whether frames between two key frames will be reached from both."""
-
     def key_reason(self, frames_since_key: int, estimate: Callable[[], FlowField]) -> KeyReason | None:
         """Why this frame is to be a key frame, or None. `estimate()` gives the field to the last key, computed once."""
+
+
+@runtime_checkable
+class LearnsFromResults(Protocol):
+    """A schedule that goes by what propagation costs, and says what it has cost."""
+
+    def begin(self, *, two_sided: bool) -> None:
+        """Told before the first frame whether frames between two key frames will be reached from both."""
 
     def learn(self, distances: tuple[int, ...], compare: Callable[[], Disagreement]) -> None:
         """Told of a key frame whose own answer can be compared with what would have been carried there.
@@ -152,3 +157,8 @@ class Schedule(Protocol):
 
     def stretch(self, interval: int, *, two_sided: int) -> Stretch | None:
         """What a stretch that has just ended cost, as far as is known; None where nothing is measured."""
+
+
+@runtime_checkable
+class LearningSchedule(Schedule, LearnsFromResults, Protocol):
+    """Both in one."""

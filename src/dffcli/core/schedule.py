@@ -46,15 +46,20 @@ class FixedInterval:
     def recall(self, memory: tuple[float, ...]) -> None:
         """Nothing to go on from."""
 
-    def begin(self, *, two_sided: bool) -> None:
-        """It does not matter."""
-
     def key_reason(self, frames_since_key: int, estimate: Callable[[], FlowField]) -> KeyReason | None:
         """Due or not; the flow is never asked for."""
         return KeyReason.INTERVAL if frames_since_key >= self.interval else None
 
+
+@dataclass(frozen=True, slots=True)
+class LearnsNothing:
+    """What the engine tells the results to where the schedule does not go by them."""
+
+    def begin(self, *, two_sided: bool) -> None:
+        """It does not matter."""
+
     def learn(self, distances: tuple[int, ...], compare: Callable[[], Disagreement]) -> None:
-        """Nothing: the schedule is fixed, and the comparison is not made."""
+        """Nothing; the comparison is not made."""
 
     def needs_repair(self, interval: int, *, two_sided: int) -> bool:
         """Never."""

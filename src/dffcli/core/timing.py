@@ -15,7 +15,7 @@ from torch import Tensor
 
 from dffcli.categories import Category
 from dffcli.core.propagation import MapPropagation, propagation_for
-from dffcli.core.protocols import FlowEstimator, Propagation, Schedule, VideoModel, Warp
+from dffcli.core.protocols import FlowEstimator, LearningSchedule, Propagation, Schedule, VideoModel, Warp
 from dffcli.core.types import (
     Disagreement,
     Features,
@@ -179,9 +179,9 @@ class TimedCarry:
 
 @dataclass(frozen=True, slots=True)
 class TimedSchedule:
-    """A schedule whose comparisons are timed."""
+    """A schedule that learns from results, its comparisons timed."""
 
-    inner: Schedule
+    inner: LearningSchedule
     watch: Stopwatch
 
     @property
@@ -226,6 +226,11 @@ class TimedSchedule:
     def stretch(self, interval: int, *, two_sided: int) -> Stretch | None:
         """The inner schedule's."""
         return self.inner.stretch(interval, two_sided=two_sided)
+
+
+def timed_schedule(schedule: Schedule, watch: Stopwatch) -> Schedule:
+    """The schedule, its comparisons timed if it makes any."""
+    return TimedSchedule(schedule, watch) if isinstance(schedule, LearningSchedule) else schedule
 
 
 def timed_propagation(model: TimedModel, watch: Stopwatch, *, lowest_score: float = 0.0) -> Propagation:

@@ -13,7 +13,7 @@ from dffcli.core.engine import Engine
 from dffcli.core.objects import WEAKEST
 from dffcli.core.propagation import carries_objects, propagation_for
 from dffcli.core.protocols import FlowEstimator, Schedule, SparesLowScores
-from dffcli.core.timing import Stopwatch, TimedFlow, TimedModel, TimedSchedule, timed_propagation
+from dffcli.core.timing import Stopwatch, TimedFlow, TimedModel, timed_propagation, timed_schedule
 from dffcli.errors import ModelError
 from dffcli.flow import build_flow
 from dffcli.flow.measured import MeasuredFlow
@@ -57,8 +57,8 @@ class Parts:
             return Engine(model, flow, schedule, two_sided, propagation, compare)
         timed = TimedModel(model, watch)
         propagation = timed_propagation(timed, watch, lowest_score=self.lowest_score)
-        timed_schedule = TimedSchedule(schedule, watch)
-        return Engine(timed, TimedFlow(flow, watch), timed_schedule, two_sided, propagation, compare)
+        clocked = timed_schedule(schedule, watch)
+        return Engine(timed, TimedFlow(flow, watch), clocked, two_sided, propagation, compare)
 
 
 def build_parts(

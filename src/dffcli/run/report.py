@@ -9,7 +9,7 @@ from statistics import median
 from typing import Any
 
 from dffcli.core.estimate import Estimate
-from dffcli.core.protocols import Schedule
+from dffcli.core.protocols import LearnsFromResults, Schedule
 from dffcli.core.timing import Stopwatch
 from dffcli.core.types import Detections, FrameResult, KeyReason, Stretch
 
@@ -43,7 +43,9 @@ class Tally:
     def end(self, schedule: Schedule) -> None:
         """Count the frames after the last key frame, all reached from one side, as a stretch too."""
         rest = self.frames - sum(stretch.frames for stretch in self.stretches) - 1
-        if rest > 0 and (stretch := schedule.stretch(rest, two_sided=0)) is not None:
+        if rest <= 0 or not isinstance(schedule, LearnsFromResults):
+            return
+        if (stretch := schedule.stretch(rest, two_sided=0)) is not None:
             self.stretches.append(stretch)
 
 
