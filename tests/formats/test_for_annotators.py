@@ -3,6 +3,7 @@
 import json
 import xml.etree.ElementTree as ElementTree
 from collections.abc import Sequence as Rows
+from dataclasses import replace
 from fractions import Fraction
 from pathlib import Path
 
@@ -82,6 +83,19 @@ def test_key_frames_alone_or_every_second_frame_keep_their_numbers(tmp_path: Pat
     path = run(tmp_path / "seconds.labelstudio.json", "label-studio", results, OutputOptions(every=3))
     boxes = {record.index: record.objects[0].box[0] for record in read_one(path)[1] if record.objects}
     assert boxes == pytest.approx({index: 4 + index for index in range(7)})
+
+
+@pytest.mark.parametrize("name", ["coco", "cvat", "mot", "label-studio"])
+def test_frames_of_a_part_keep_their_numbers_in_the_source(tmp_path: Path, name: str) -> None:
+    ending = {"coco": "a.json", "cvat": "a.xml", "mot": "a.txt", "label-studio": "a.labelstudio.json"}[name]
+    info = replace(INFO, start_seconds=Fraction(2), clock_zero_seconds=Fraction(1))
+    sequence = Sequence(info, Task.DETECT, THINGS)
+    with open_record_sink(str(tmp_path / ending), name, sequence, options=OutputOptions()) as sink:
+        for index in range(3):
+            one = result(index)
+            sink.write(replace(one, frame=replace(one.frame, pts_seconds=Fraction(3) + Fraction(index, 25))))
+    records = [record for record in read_one(tmp_path / ending)[1] if record.objects]
+    assert [record.index for record in records] == [50, 51, 52]
 
 
 @pytest.mark.parametrize("name", ["coco", "cvat", "mot", "label-studio"])

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from contextlib import ExitStack
+from dataclasses import replace
 from pathlib import Path
 from tempfile import TemporaryFile
 from types import TracebackType
@@ -70,6 +71,7 @@ class RecordSink:
         self._begin = begin
         self._waiting: LongTracks | None = None
         self._pictures: SavedPictures | None = None
+        self._first: int | None = None  # what is added to the numbers of frames
 
     def __enter__(self) -> Self:
         target = self._target
@@ -102,7 +104,7 @@ class RecordSink:
 
     def write(self, result: FrameResult) -> None:
         """Write one frame's result."""
-        record = FrameRecord.of(result)
+        record = self._in_source(FrameRecord.of(result))
         if self._pictures is not None and self._is_wanted(record):
             with writing(self._path):
                 record = self._pictures.save(result.frame.image, record)
@@ -121,6 +123,18 @@ class RecordSink:
                 self._waiting.add(record)
             else:
                 self._writer.write(self._target.fitter.fit(record))
+
+    def _in_source(self, record: FrameRecord) -> FrameRecord:
+        """The frame under its number in the whole source, where only a part of it was taken."""
+        info = self._target.sequence.info
+        if self._first is None:
+            is_part = info.start_seconds is not None and info.average_rate is not None
+            since = record.pts_seconds - info.clock_zero_seconds
+            self._first = max(0, round(since * (info.average_rate or 0))) - record.index if is_part else 0
+        if not self._first:
+            return record
+        keys = tuple(key + self._first for key in record.key_indices)
+        return replace(record, index=record.index + self._first, key_indices=keys)
 
     def _is_wanted(self, record: FrameRecord) -> bool:
         options = self._target.options
