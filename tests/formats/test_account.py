@@ -177,7 +177,10 @@ def test_what_the_user_leaves_out_is_no_loss(tmp_path: Path) -> None:
     ]
     source = coco_file(tmp_path / "a.json", entries, ["f0.jpg", "f1.jpg", "f2.jpg"])
     done, target = converted(
-        source, filters=Filters(classes=("car",), score_threshold=0.5, min_track=2, every=1), is_strict=True
+        source,
+        filters=Filters(classes=("car",), score_threshold=0.5),
+        output=OutputOptions(min_track=2),
+        is_strict=True,
     )
     assert {kind: line.count for kind, line in done.account.asked.items()} == {
         "score-threshold": 1, "classes": 1, "min-track": 1
@@ -185,7 +188,7 @@ def test_what_the_user_leaves_out_is_no_loss(tmp_path: Path) -> None:
     data = json.loads(target.read_text())
     assert [entry.get("score") for entry in data["annotations"]] == [0.75, None, None]
     assert [category["name"] for category in data["categories"]] == ["car"]
-    done, target = converted(source, filters=Filters(every=2))
+    done, target = converted(source, output=OutputOptions(every=2))
     assert [image["frame_id"] for image in json.loads(target.read_text())["images"]] == [0, 2]
 
 

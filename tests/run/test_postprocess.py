@@ -28,7 +28,7 @@ def test_only_wanted_classes_and_scores_are_kept() -> None:
     assert kept.category_ids.tolist() == [5]
 
 
-def test_tracking_gives_one_object_one_id_and_keeps_its_doubtful_moments() -> None:
+def test_tracking_bridges_doubtful_moments_but_writes_no_box_below_the_threshold() -> None:
     finish = PostProcessing(score_threshold=0.5, track=True).begin(CATEGORIES)
     seen = []
     for index, score in enumerate((0.9, 0.3, 0.8)):
@@ -39,7 +39,7 @@ def test_tracking_gives_one_object_one_id_and_keeps_its_doubtful_moments() -> No
         assert isinstance(result.prediction, Detections)
         assert result.prediction.track_ids is not None
         seen.append(result.prediction.track_ids.tolist())
-    assert seen == [[1], [1], [1]]
+    assert seen == [[1], [], [1]]
 
 
 def test_pixels_of_other_classes_become_unlabelled() -> None:

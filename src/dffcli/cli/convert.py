@@ -34,8 +34,6 @@ class Conversion:
         corrections: what was put right in the source.
         classes: names of the classes to keep.
         score_threshold: objects with a lower score are left out.
-        min_track: tracks seen on fewer frames are left out.
-        every: every so many frames are kept.
         strict: any loss is an error.
         report: where the account is written as JSON.
         quiet: say nothing.
@@ -84,8 +82,6 @@ class Conversion:
     )
     classes: tuple[str, ...] = option((), help="Only these classes, by name.", metavar="A,B", panel=KEEP, read=names)
     score_threshold: float = option(0.0, help="Leave out objects with a lower score.", panel=KEEP, low=0, high=1)
-    min_track: int = option(1, help="Leave out tracks seen on fewer than N frames.", metavar="N", panel=KEEP, low=1)
-    every: int = option(1, help="Write every Nth frame, under its own number.", metavar="N", panel=KEEP, low=1)
     strict: bool = option(False, help="Write nothing if anything is lost.", panel=WRITE)
     report: Path | None = option(
         None,
@@ -123,7 +119,7 @@ def convert(conversion: Conversion, options: OutputOptions) -> None:
                 given=Given(conversion.size, conversion.rate, conversion.video),
                 source_format=conversion.source_format,
                 corrections=conversion.corrections,
-                filters=Filters(conversion.classes, conversion.score_threshold, conversion.min_track, conversion.every),
+                filters=Filters(conversion.classes, conversion.score_threshold),
                 is_strict=conversion.strict,
                 budget=Budget().times(conversion.budget),
                 report=conversion.report,

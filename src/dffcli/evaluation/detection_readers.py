@@ -44,6 +44,8 @@ def read_detection_data(path: Path, *, images: Path | None = None, names: Sequen
     """
     if images is None and path.is_file():
         images = path.parent / "images" if (path.parent / "images").is_dir() else path.parent
+    if images is None and (path / "annotations.json").is_file():
+        images = path / "images"
     account = Account()
     format, videos = read_annotations(Reading(path, Given(images=images, names=tuple(names)), account=account))
     sequences = tuple(sequence for video in videos for sequence in _sequences(video, images or path, format))

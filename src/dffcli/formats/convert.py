@@ -16,7 +16,7 @@ from dffcli.formats.filters import Filters
 from dffcli.formats.guess import guess_format
 from dffcli.formats.reading import Annotated, Budget, Given, Reading, known_videos, understanding
 from dffcli.formats.record import FrameRecord, Sequence
-from dffcli.formats.registry import check_fit, formats, is_folder, open_record_sink, output_format
+from dffcli.formats.registry import check_fit, check_options, formats, is_folder, open_record_sink, output_format
 from dffcli.formats.sink import OutputOptions
 
 
@@ -83,6 +83,9 @@ def convert(source: str, target: str, options: ConvertOptions | None = None) -> 
     reports = [] if options.report is None else [options.report]
     overwrite = options.output.overwrite
     check_outputs([target, *reports], inputs=inputs, overwrite=overwrite)
+    if options.output.save_frames != "no":
+        raise OutputError("--save-frames: there are no pictures in annotations: `dff detect` saves them")
+    check_options([(target, name)], options.output)
     account = Account()
     reading = Reading(Path(source), options.given, account=account, budget=options.budget)
     found, videos = read_annotations(reading, format=options.source_format)

@@ -2,11 +2,9 @@
 
 from __future__ import annotations
 
-from collections import Counter
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from difflib import get_close_matches
-from tempfile import TemporaryFile
 
 import numpy as np
 
@@ -15,8 +13,7 @@ from dffcli.formats.account import Account
 from dffcli.formats.fit import describe
 from dffcli.formats.palette import NO_CATEGORY
 from dffcli.formats.reading import Annotated
-from dffcli.formats.record import Annotation, FrameRecord, Sequence
-from dffcli.formats.spool import RecordSpool
+from dffcli.formats.record import FrameRecord, Sequence
 
 
 @dataclass(frozen=True, slots=True)
@@ -26,14 +23,10 @@ class Filters:
     Attributes:
         classes: names of the classes to keep; all if empty.
         score_threshold: objects with a lower score are left out; those without a score stay.
-        min_track: tracks seen on fewer frames are left out; objects without a track stay.
-        every: every so many frames are kept.
     """
 
     classes: tuple[str, ...] = ()
     score_threshold: float = 0.0
-    min_track: int = 1
-    every: int = 1
 
     def applied(self, found: Annotated, account: Account) -> tuple[Sequence, Iterator[FrameRecord]]:
         """The sequence and its records without what is left out, which is noted.
@@ -53,13 +46,7 @@ class Filters:
         if self.classes:
             kept = tuple(item for item in sequence.categories if item.id in wanted)
             sequence = replace(sequence, categories=kept)
-        records: Iterator[FrameRecord] = (
-            self._filtered(record, wanted, names, account)
-            for record in found.records
-            if self.every == 1 or record.index % self.every == 0
-        )
-        if self.min_track > 1:
-            records = self._long_tracks(records, names, account)
+        records: Iterator[FrameRecord] = (self._filtered(record, wanted, names, account) for record in found.records)
         return sequence, records
 
     def _filtered(self, record: FrameRecord, wanted: set[int], names: dict[int, str], account: Account) -> FrameRecord:
@@ -79,28 +66,3 @@ class Filters:
             else:
                 objects.append(item)
         return record if len(objects) == len(record.objects) else replace(record, objects=tuple(objects))
-
-    def _long_tracks(
-        self, records: Iterator[FrameRecord], names: dict[int, str], account: Account
-    ) -> Iterator[FrameRecord]:
-        """All frames wait on disk until every track's length is known."""
-        with TemporaryFile() as file:
-            spool = RecordSpool(file)
-            lengths: Counter[int] = Counter()
-            for record in records:
-                lengths.update({item.track for item in record.objects if item.track is not None})
-                spool.add(record)
-            for record in spool:
-                yield self._without_short(record, lengths, names, account)
-
-    def _without_short(
-        self, record: FrameRecord, lengths: Counter[int], names: dict[int, str], account: Account
-    ) -> FrameRecord:
-        objects: list[Annotation] = []
-        for item in record.objects:
-            if item.track is not None and lengths[item.track] < self.min_track:
-                what = f"objects of tracks seen on fewer than {self.min_track} frames"
-                account.leave_out("min-track", what, describe(item, record, names))
-            else:
-                objects.append(item)
-        return replace(record, objects=tuple(objects))

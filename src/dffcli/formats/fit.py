@@ -65,6 +65,11 @@ class Fitter:
         if not holds.class_ids:
             self._note_classes()
 
+    @property
+    def names(self) -> dict[int, str]:
+        """Names of the categories by id, before they are numbered anew."""
+        return self._names
+
     def fit(self, record: FrameRecord) -> FrameRecord:
         """The part of a frame that can be written, in the form in which it can be.
 

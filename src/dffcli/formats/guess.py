@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dffcli.errors import DataError
+from dffcli.formats.coco.write import ANNOTATIONS_FILE
 from dffcli.formats.imagenet import is_imagenet_layout
 from dffcli.formats.reading import Reading
 from dffcli.formats.sink import CLASSES_FILE
@@ -34,6 +35,8 @@ def _of_folder(reading: Reading) -> str:
         return "masks"
     if any((path / kind / f"{kind}.txt").is_file() for kind in ("gt", "det")):
         return "mot"
+    if (path / ANNOTATIONS_FILE).is_file():
+        return "coco"
     if is_imagenet_layout(path):
         return "imagenet"
     is_yolo = (path / "labels").is_dir() or any(path.glob("*/labels")) or any(path.glob("obj*_data"))

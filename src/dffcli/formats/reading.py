@@ -107,6 +107,10 @@ class Reading:
         self._json: Any = None
         self._until = time.monotonic() + self.budget.seconds
 
+    def within(self, name: str) -> Reading:
+        """The reading of a file within this folder."""
+        return Reading(self.path / name, self.given, account=self.account, budget=self.budget)
+
     def check_time(self) -> None:
         """Give up after the budget's time.
 

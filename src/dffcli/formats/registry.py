@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field, replace
 from functools import cache
 from importlib import import_module
@@ -38,6 +38,7 @@ class Format:
         suffixes: how its files end; empty for a folder.
         marks: what may stand before the suffix to say that it is this format (`.cocovid` in boxes.cocovid.json).
         is_folder: it can be a folder.
+        pictures: the folder within such a folder that pictures are saved in; empty where there is none.
         is_read, is_written: it can be.
     """
 
@@ -47,6 +48,7 @@ class Format:
     suffixes: tuple[str, ...] = (".json",)
     marks: tuple[str, ...] = ()
     is_folder: bool = False
+    pictures: str = ""
     is_read: bool = True
     is_written: bool = True
 
@@ -88,18 +90,22 @@ _RESULTS_TEXT = replace(_YOLO, tracks=True, scores=True)
 _STUDIO = Holds(shares=True, rotation=True, tracks=True, scores="track", by_track=True)
 _VOC = Holds(tracks=True, names=True, sizes=True)
 
+_IMAGES = "images"
+
 BUILT_IN: Mapping[str, Format] = {
     "video": Format("the video with its annotation drawn in", Holds(maps=True), "", VIDEO_SUFFIXES, is_read=False),
     "masks": Format("PNG masks, one a frame", _MASKS, "masks", (), is_folder=True),
-    "coco": Format("COCO annotation file", _COCO, "coco"),
+    "coco": Format("COCO annotation file", _COCO, "coco", is_folder=True, pictures=_IMAGES),
     "coco-results": Format("COCO list of results", _RESULTS, "coco", marks=(".results",), is_read=False),
     "cocovid": Format("CocoVID: COCO with videos and tracks", _COCO, "coco", marks=(".cocovid",)),
     "youtube-vis": Format("YouTube-VIS instance masks", _VIS, "youtube_vis", marks=(".youtube-vis", ".ytvis")),
     "label-studio": Format("Label Studio", _STUDIO, "label_studio", marks=(".label-studio", ".labelstudio")),
     "cvat": Format("CVAT for video 1.1", _CVAT, "cvat", (".xml",)),
-    "mot": Format("MOTChallenge text", _MOT, "mot", (".txt",), is_folder=True),
-    "yolo": Format("YOLO text, to train on", _YOLO, "yolo", (), is_folder=True),
-    "yolo-results": Format("YOLO text with confidence and track", _RESULTS_TEXT, "yolo", (), is_folder=True),
+    "mot": Format("MOTChallenge text", _MOT, "mot", (".txt",), is_folder=True, pictures="img1"),
+    "yolo": Format("YOLO text, to train on", _YOLO, "yolo", (), is_folder=True, pictures=_IMAGES),
+    "yolo-results": Format(
+        "YOLO with confidence and track", _RESULTS_TEXT, "yolo", (), is_folder=True, pictures=_IMAGES
+    ),
     "imagenet": Format("ImageNet VID and DET", _VOC, "imagenet", (), is_folder=True, is_written=False),
 }
 """The formats that come with dff, by the name `--format` takes; a line each."""
@@ -209,6 +215,27 @@ def check_fit(path: str, name: str, *, task: Task, has_masks: bool, model: str) 
         )
 
 
+def check_options(outputs: Iterable[tuple[str, str]], options: OutputOptions) -> None:
+    """Refuse options that the outputs cannot follow.
+
+    Args:
+        outputs: name and format of each.
+        options: how they are written.
+
+    Raises:
+        OutputError: a video cannot leave out short tracks, whose length is known at the end alone; or pictures are to
+            be saved and no output has a place for them.
+    """
+    outputs = list(outputs)
+    if options.min_track > 1 and any(name == "video" for _, name in outputs):
+        raise OutputError("--min-track is for annotations: how long a track is going to be is not known in a video")
+    if options.save_frames != "no":
+        folders = [name for path, name in outputs if name != "video" and is_folder(path, name)]
+        if not any(formats()[name].pictures for name in folders):
+            wanted = ", ".join(name for name, form in formats().items() if form.pictures)
+            raise OutputError(f"--save-frames: expected an output that is a folder of --format {wanted}")
+
+
 def open_record_sink(
     path: str, name: str, sequence: Sequence, *, options: OutputOptions, account: Account | None = None
 ) -> RecordSink:
@@ -237,4 +264,5 @@ def open_record_sink(
         first_category_id=options.first_category_id,
         is_run=account is None,
     )
-    return form.writer()(Target(path, name, not is_folder(path, name), fitter.sequence, options, fitter))
+    is_file = not is_folder(path, name)
+    return form.writer()(Target(path, name, is_file, form.pictures, fitter.sequence, options, fitter))

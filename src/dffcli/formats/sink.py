@@ -14,6 +14,7 @@ if TYPE_CHECKING:
     from dffcli.core.types import FrameResult
 
 MaskIds = Literal["classes", "voc", "cityscapes", "raw"]
+SaveFrames = Literal["no", "jpg", "png"]
 Audio = Literal["copy", "aac", "opus", "none"]
 
 
@@ -61,6 +62,11 @@ class OutputOptions:
         palette: the classes' colours: the model's own, or those of a data set (a name of `PALETTES`).
         keyframe_tolerance: pixels that a box drawn between two key frames of CVAT's or Label Studio's may be off.
         first_category_id: number the classes anew from here on; None for the model's own numbers.
+        every: every so many frames are written to annotations, under their own numbers; all are looked at.
+        only_key_frames: key frames alone are written to annotations.
+        min_track: tracks seen on fewer frames are left out of annotations.
+        save_frames: the pictures that are written about are saved beside their labels, as `jpg` or `png`.
+        media_url: what stands before the video's name where Label Studio looks for it.
     """
 
     format: str | None = option(None, help=formats_help, metavar="NAME", panel=LOOK)
@@ -104,6 +110,22 @@ class OutputOptions:
     )
     first_category_id: int | None = option(
         None, help="Number the classes anew, from N on.", metavar="N", panel=LOOK, low=0, high=MAX_CATEGORY
+    )
+    every: int = option(
+        1, help="Write every Nth frame to annotations, under its own number.", metavar="N", panel=LOOK, low=1
+    )
+    only_key_frames: bool = option(False, help="Write key frames alone to annotations.", panel=LOOK)
+    min_track: int = option(
+        1, help="Leave tracks seen on fewer than N frames out of annotations.", metavar="N", panel=LOOK, low=1
+    )
+    save_frames: SaveFrames = option(
+        "no",
+        help="Save the pictures too, under the names that labels have: in folders of YOLO, COCO and MOT.",
+        panel=LOOK,
+        choices=get_args(SaveFrames),
+    )
+    media_url: str = option(
+        "", help="What stands before the video's name for Label Studio to find it.", metavar="PREFIX", panel=LOOK
     )
     overwrite: bool = option(False, help="Replace outputs that exist.", panel=LOOK, shapes_result=False)
 

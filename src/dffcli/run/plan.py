@@ -16,7 +16,7 @@ from dffcli.core.task import Task
 from dffcli.errors import ModelError, OutputError, SettingError
 from dffcli.files.check import check_outputs
 from dffcli.flow import check_flow
-from dffcli.formats.registry import check_fit, is_folder, output_formats
+from dffcli.formats.registry import check_fit, check_options, is_folder, output_formats
 from dffcli.formats.sink import OutputOptions
 from dffcli.models.registry import DEFAULT_MODELS, RUNTIMES, Weights, find_entry
 from dffcli.models.weights.recognise import recognise
@@ -205,6 +205,7 @@ def plan(config: RunConfig, *, info: ModelInfo | None = None) -> Plan:
         if output.path == STANDARD_OUTPUT:
             continue
         check_fit(output.path, output.format, task=info.task, has_masks=info.gives_masks, model=info.name)
+    check_options(((output.path, output.format) for output in outputs), config.output)
     if DEVICES.fullmatch(config.device) is None:
         raise ModelError(f"device {config.device!r}: expected auto, cpu, cuda, cuda:N or mps")
     if config.runtime not in RUNTIMES:

@@ -107,9 +107,10 @@ class PostProcessing:
             return keeper(categories, classes=self.classes, score_threshold=self.score_threshold)
         from dffcli.run.tracking import Tracker  # its library takes half a second to import
 
-        tracker = Tracker(score_threshold=self.score_threshold)  # drops low scores itself, but for tracks' sake
+        tracker = Tracker(score_threshold=self.score_threshold)  # low scores continue tracks, but are never written
         keep_classes = keeper(categories, classes=self.classes, score_threshold=0.0)
-        return lambda result: tracker.update(keep_classes(result))
+        keep_scores = keeper(categories, classes=(), score_threshold=self.score_threshold)
+        return lambda result: keep_scores(tracker.update(keep_classes(result)))
 
 
 def wanted_ids(classes: tuple[str, ...], categories: tuple[Category, ...]) -> list[int]:

@@ -17,6 +17,7 @@ from dffcli.categories import Category, bright_color
 from dffcli.core.types import KeyReason, Task
 from dffcli.errors import DataError
 from dffcli.formats.coco.objects import Objects, normal_id
+from dffcli.formats.coco.write import ANNOTATIONS_FILE
 from dffcli.formats.numbering import frame_numbers, in_order
 from dffcli.formats.numbers import MAX_ID, file_name, fraction, picture_size, printable, rate, real, whole
 from dffcli.formats.palette import NO_CATEGORY
@@ -57,6 +58,8 @@ def read(reading: Reading) -> list[Annotated]:
     Raises:
         DataError: it is not such a file.
     """
+    if reading.path.is_dir():
+        reading = reading.within(ANNOTATIONS_FILE)
     path = reading.path
     with understanding(path):
         data = reading.json()

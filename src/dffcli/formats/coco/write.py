@@ -9,19 +9,22 @@ from collections.abc import Iterator
 from typing import IO, Any, Literal
 
 from dffcli.formats.facts import file_info
-from dffcli.formats.files import RecordSink, file_sink
+from dffcli.formats.files import InFolder, RecordSink, file_sink, folder_sink
 from dffcli.formats.json_stream import JsonArray, compact_json, copy_spool
 from dffcli.formats.record import Annotation, FrameRecord, Sequence
 from dffcli.formats.rle import encode_label_map, rle_area, rle_box
 from dffcli.formats.target import Target
 
 VIDEO_ID = 1
+ANNOTATIONS_FILE = "annotations.json"
+"""In a folder of COCO, beside `images/`."""
 
 
 def write(target: Target) -> RecordSink:
     """The sink of one of the forms, by the name of the format."""
     forms: dict[str, Literal["image", "video", "results"]] = {"cocovid": "video", "coco-results": "results"}
-    return file_sink(target, CocoWriter(target.sequence, form=forms.get(target.format, "image")))
+    writer = CocoWriter(target.sequence, form=forms.get(target.format, "image"))
+    return file_sink(target, writer) if target.is_file else folder_sink(target, InFolder(writer, name=ANNOTATIONS_FILE))
 
 
 class CocoWriter:

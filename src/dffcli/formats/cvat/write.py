@@ -7,6 +7,7 @@ frame.
 
 from __future__ import annotations
 
+import json
 from collections.abc import Iterator
 from itertools import pairwise
 from math import gcd
@@ -32,21 +33,22 @@ Shape = dict[str, Any]
 
 def write(target: Target) -> RecordSink:
     """The sink of a file."""
-    return file_sink(target, CvatWriter(target.sequence, tolerance=target.options.keyframe_tolerance))
+    return file_sink(target, CvatWriter(target))
 
 
 class CvatWriter:
     """The whole file; a `formats.files.TextWriter`."""
 
-    def __init__(self, sequence: Sequence, *, tolerance: float) -> None:
+    def __init__(self, target: Target) -> None:
         """Describe what is to be written.
 
         Args:
-            sequence: what is annotated.
-            tolerance: pixels that a box drawn between two key frames of CVAT's may be off.
+            target: what is to be written, and how.
         """
+        sequence = target.sequence
+        self._target = target
         self._sequence = sequence
-        self._tolerance = tolerance
+        self._tolerance = target.options.keyframe_tolerance
         self._labels = {item.id: quoteattr(item.name) for item in sequence.categories}
         self._frames: list[int] = []
         self._untracked_count = 0
@@ -93,6 +95,7 @@ class CvatWriter:
         for place, text in zip(self._places, said, strict=True):
             self._file.seek(place)
             self._file.write(f"{text:<{_NUMBER_WIDTH}}".encode())
+        self._target.write_beside(".labels.json", labels_json(self._sequence))
 
     def _flush_untracked(self, following: int | None) -> None:
         for category, shape in self._untracked:
@@ -157,6 +160,20 @@ def _head(sequence: Sequence) -> Iterator[str | None]:
         said = f"written by dff with {sequence.run.model}, weights: {sequence.run.weights}"
         said += f"; {RANDOM_WARNING}" if sequence.run.is_random else ""
         yield f"  <!-- {escape(said).replace('--', '- -')} -->\n"
+
+
+def labels_json(sequence: Sequence) -> str:
+    """The labels of a task that takes the file, as CVAT's raw editor of labels has them."""
+    attributes = [
+        {"name": name, "mutable": True, "input_type": "text", "default_value": "", "values": [""]}
+        for name in ("score", *sequence.attributes)
+        if name not in ("group_id", "z_order")
+    ]
+    labels = [
+        {"name": item.name, "color": "#{:02x}{:02x}{:02x}".format(*item.color), "attributes": attributes}
+        for item in sequence.categories
+    ]
+    return json.dumps(labels, indent=2, ensure_ascii=False) + "\n"
 
 
 def _attribute_head(name: str) -> str:

@@ -87,7 +87,7 @@ def _read_task(reading: Reading, task: Entry, number: int, found: _Found) -> Non
     if size is None:
         raise DataError(f"{reading.path}: holds percent of the picture, whose size it does not say: give --size")
     frames = whole(meta.get("frames") or 0, what="frames")
-    own = next((rate(place[key]) for place in (data, meta) for key in _RATES if place.get(key)), None)
+    own = next((rate(place[key]) for place in (meta, data) for key in _RATES if place.get(key)), None)
     for result in results:
         value = result.get("value") or {}
         frames = max(frames, whole(value.get("framesCount") or 0, what="framesCount"))
@@ -170,7 +170,7 @@ def _video(
     reading.check("objects on all frames", sum(track.count(1) for track in tracks), reading.budget.objects)
     start = whole(meta.get("first_frame") or 0, what="first_frame")
     sequence = sequence_read(
-        PurePosixPath(str(data.get("video") or reading.path.stem)).name if not meta else str(data.get("video")),
+        str(meta.get("video") or PurePosixPath(str(data.get("video") or reading.path.stem)).name),
         size,
         Task.DETECT,
         found.labels.categories(),

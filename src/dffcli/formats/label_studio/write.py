@@ -10,6 +10,7 @@ import math
 from fractions import Fraction
 from itertools import pairwise
 from typing import IO, Any
+from xml.sax.saxutils import quoteattr
 
 from dffcli.formats.facts import file_info
 from dffcli.formats.files import RecordSink, file_sink
@@ -25,21 +26,21 @@ Entry = list[Any]
 
 def write(target: Target) -> RecordSink:
     """The sink of a file."""
-    return file_sink(target, LabelStudioWriter(target.sequence, tolerance=target.options.keyframe_tolerance))
+    return file_sink(target, LabelStudioWriter(target))
 
 
 class LabelStudioWriter:
     """The whole file; a `formats.files.TextWriter`."""
 
-    def __init__(self, sequence: Sequence, *, tolerance: float) -> None:
+    def __init__(self, target: Target) -> None:
         """Describe what is to be written.
 
         Args:
-            sequence: what is annotated.
-            tolerance: pixels that a box drawn between two entries may be off.
+            target: what is to be written, and how.
         """
-        self._sequence = sequence
-        self._tolerance = tolerance
+        self._target = target
+        self._sequence = target.sequence
+        self._tolerance = target.options.keyframe_tolerance
         self._indices: list[int] = []
         self._end = Fraction(0)
         self._untracked = 0
@@ -78,7 +79,8 @@ class LabelStudioWriter:
         if self._indices and self._indices[0]:
             meta["first_frame"] = self._indices[0]
         following = {one + 1: after + 1 for one, after in pairwise(self._indices)}
-        head: dict[str, Any] = {"data": {"video": self._sequence.info.name}, "meta": meta}
+        data = {"video": self._target.options.media_url + self._sequence.info.name}
+        head: dict[str, Any] = {"data": data | {"fps": round(float(self._sequence.rate), 6)}, "meta": meta}
         self._file.write(b"[" + compact_json(head)[:-1] + b',"predictions":[{"model_version":')
         self._file.write(compact_json("unknown" if run is None else f"{run.model} ({run.weights})"))
         self._file.write(b',"result":')
@@ -104,6 +106,7 @@ class LabelStudioWriter:
             regions.append(region)
         regions.close()
         self._file.write(b"}]}]\n")
+        self._target.write_beside(".config.xml", labelling_config(self._sequence))
 
     def _entries(self, entries: list[Entry], following: dict[int, int]) -> list[dict[str, Any]]:
         """The entries of a track that have to be said."""
@@ -121,6 +124,19 @@ class LabelStudioWriter:
                 box = {"x": x, "y": y, "width": width, "height": height, "rotation": rotation}
                 sequence.append({"frame": frame, "enabled": place + 1 < len(stretch), **box, "time": time})
         return sequence
+
+
+def labelling_config(sequence: Sequence) -> str:
+    """The labelling interface that a project needs to show the file."""
+    labels = "".join(
+        f'    <Label value={quoteattr(item.name)} background="#{"{:02x}{:02x}{:02x}".format(*item.color)}"/>\n'
+        for item in sequence.categories
+    )
+    return (
+        '<View>\n  <Labels name="videoLabels" toName="video" allowEmpty="true">\n'
+        f'{labels}  </Labels>\n  <Video name="video" value="$video" framerate="$fps"/>\n'
+        '  <VideoRectangle name="box" toName="video"/>\n</View>\n'
+    )
 
 
 def _percent(item: Annotation, size: tuple[int, int]) -> tuple[float, float, float, float]:

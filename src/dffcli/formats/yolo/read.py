@@ -141,7 +141,10 @@ def _of_table(
 
 def _listed(path: Path, row: FrameRow) -> _File:
     place = inside(path, row.file)
-    return _File(row.index, place, still_name(row), row.size, row.time, row.key_reason)
+    name = still_name(row)
+    picture = inside(path, f"images/{name or f'{row.index:06d}.jpg'}")
+    found = picture if picture.is_file() else None
+    return _File(row.index, place, name, row.size, row.time, row.key_reason, found)
 
 
 def _found(reading: Reading) -> list[_File]:
