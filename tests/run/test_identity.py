@@ -53,6 +53,7 @@ OTHER: dict[str, Any] = {
     "audio": "aac",
     "stream": 1,
     "fps": Fraction(10),
+    "roll": Fraction(60),
     "class_names": ("a", "b"),
 }
 """Another value for every setting that shapes results."""

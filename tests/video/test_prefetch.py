@@ -115,4 +115,4 @@ def test_an_error_outside_drops_what_waits() -> None:
 
 def test_queues_are_deep_for_small_frames_and_shallow_for_large_ones() -> None:
     depths = [queue_depth(size) for size in ((180, 320), (1080, 1920), (2160, 3840), (8192, 8192))]
-    assert depths == [16, 10, 2, 2]
+    assert depths == [16, 10, 2, 1]

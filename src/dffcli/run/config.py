@@ -12,7 +12,7 @@ from dffcli.flow import FLOWS
 from dffcli.formats.sink import OutputOptions
 from dffcli.models.registry import DEFAULT_MODELS, RUNTIMES, Weights, model_entries
 from dffcli.option import Option, check_settings, option
-from dffcli.run.read import class_names, names, rate, seconds, weights
+from dffcli.run.read import class_names, names, period, rate, seconds, weights
 from dffcli.video.source import MAX_PIXELS
 
 DEFAULT_INTERVAL = 10  # frames; the paper's for detection
@@ -94,6 +94,7 @@ class RunConfig:
         causal: never look ahead, even in a file.
         flow: as `dffcli.flow.FLOWS` lists it; the model's own, or "dis", if None.
         output: how to draw and encode.
+        roll: begin a new file every so many seconds; one file for all if None.
         resume: go on where an interrupted run with the same settings stopped.
         report: a JSON file for what the run cost.
     """
@@ -200,6 +201,13 @@ class RunConfig:
     causal: bool = option(False, CAUSAL)
     flow: str | None = option(None, FLOW)
     output: OutputOptions = option(OutputOptions, help="How outputs are written.")
+    roll: Fraction | None = option(
+        None,
+        help="Begin new files after so long: 90s, 10m, 1h. OUT.mp4 becomes OUT-0001.mp4, OUT-0002.mp4 and so on.",
+        metavar="TIME",
+        panel=LOOK,
+        read=period,
+    )
     resume: bool = option(
         False, help="Go on where an interrupted run of the same command stopped.", panel=LOOK, shapes_result=False
     )

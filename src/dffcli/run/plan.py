@@ -119,6 +119,7 @@ class Plan:
         finished: final places that the interrupted run has filled: they may be replaced.
         report: where what the run cost is written.
         writing: how.
+        roll: seconds after which new files begin; None for one file.
         resume: go on where an interrupted run stopped.
         identity: what another run must agree in to go on with this one.
     """
@@ -137,6 +138,7 @@ class Plan:
     finished: tuple[Path, ...]
     report: Path | None
     writing: OutputOptions
+    roll: Fraction | None
     resume: bool
     identity: dict[str, Any]
 
@@ -194,6 +196,9 @@ def plan(config: RunConfig, *, info: ModelInfo | None = None) -> Plan:
     config = _decided(config)
     info = info or find_entry(config.model or "", task=config.task).info
     named, formats = planned_formats(config)
+    if config.roll is not None and (config.resume or len(named) < len(config.outputs)):
+        what = "a run in parts cannot be resumed" if config.resume else "standard output has no parts"
+        raise SettingError(f"--roll: {what}")
     finished: list[Path] = []
     if config.resume and named:
         finished = outputs_written(journal_path(named[0]), name=named[0])
@@ -237,6 +242,7 @@ def plan(config: RunConfig, *, info: ModelInfo | None = None) -> Plan:
         finished=tuple(finished),
         report=config.report,
         writing=config.output,
+        roll=config.roll,
         resume=config.resume,
         identity=identity_of(config) if named else {},
     )

@@ -32,6 +32,22 @@ def seconds(text: str) -> Fraction:
     return total
 
 
+UNITS = {"s": 1, "m": 60, "h": 3600, "d": 86400}  # seconds
+
+
+def period(text: str) -> Fraction:
+    """A length of time from `90`, `90s`, `10m`, `1.5h` or `1d`.
+
+    Raises:
+        SettingError: it is none.
+    """
+    number, unit = (text[:-1], text[-1]) if text[-1:] in UNITS else (text, "s")
+    found = seconds(number) * UNITS[unit]
+    if not 1 <= found <= UNITS["d"] * 366:
+        raise SettingError(f"expected a length of time from 1 s on, such as 90s, 10m or 1h, got {text!r}")
+    return found
+
+
 def rate(text: str) -> Fraction:
     """Frames per second from `25`, `29.97` or `30000/1001`.
 

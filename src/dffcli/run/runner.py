@@ -215,8 +215,9 @@ def holding_outputs(plan: Plan) -> Iterator[tuple[Claim, ...]]:
     Raises:
         OutputError: somebody else has one; or, at the end, a result had to go beside something that had appeared.
     """
-    files = [output.path for output in plan.named_outputs if not output.is_folder]
-    folders = [output.path for output in plan.outputs if output.is_folder]
+    held = plan.named_outputs if plan.roll is None else ()  # the files of a row take free names as they begin
+    files = [output.path for output in held if not output.is_folder]
+    folders = [output.path for output in held if output.is_folder]
     reports = [] if plan.report is None else [plan.report]
     overwrite = plan.writing.overwrite
     with claimed(files=[*files, *reports], folders=folders, overwrite=overwrite, ours=plan.finished) as claims:
@@ -284,6 +285,7 @@ def _started(plan: Plan, given: Given, claims: Sequence[Claim]) -> Iterator[Run]
                 task=plan.task,
                 options=plan.writing,
                 source=source,
+                roll=plan.roll,
             )
             for output in plan.outputs
         ]
@@ -362,7 +364,7 @@ def open_journal(plan: Plan, info: SourceInfo, parts: Parts) -> Journal:
     """
     if info.is_live and plan.resume:
         raise InputError(f"{plan.source}: a live source cannot be resumed")
-    if info.is_live or not plan.named_outputs or not plan.source:
+    if info.is_live or not plan.named_outputs or not plan.source or plan.roll is not None:
         return Journal(None, {}, resume=False, name=plan.source)
     loaded = {"weights loaded": parts.built.weights_description, "device": parts.device, "flow": parts.flow.name}
     output = plan.named_outputs[0].path

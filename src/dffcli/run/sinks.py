@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from fractions import Fraction
+
 from dffcli.categories import Category, recolored
 from dffcli.core.types import SourceInfo, Task
 from dffcli.formats.record import Sequence
@@ -10,7 +12,8 @@ from dffcli.formats.sink import OutputOptions, RunFacts, Sink
 from dffcli.render.overlay import Overlay
 from dffcli.run.overlay_sink import OverlaySink
 from dffcli.run.plan import PlannedOutput
-from dffcli.run.standard import LINES, STANDARD_OUTPUT, VIDEOS
+from dffcli.run.rolling import RollingSink
+from dffcli.run.standard import STANDARD_OUTPUT, VIDEOS
 from dffcli.run.standard_output import JsonLines, OpenOutput
 from dffcli.video.feed import TrackFeed
 from dffcli.video.source import Source
@@ -26,6 +29,7 @@ def open_sink(
     run: RunFacts,
     options: OutputOptions,
     source: Source | None = None,
+    roll: Fraction | None = None,
 ) -> Sink:
     """The sink for one output; it is begun on entering its context.
 
@@ -37,17 +41,27 @@ def open_sink(
         run: what the output is to say of the run.
         options: how it is written.
         source: where the pictures come from, for what lies beside them.
+        roll: seconds after which a new file begins; None for one file.
     """
     categories = recolored(categories, options.palette)
-    if output.path == STANDARD_OUTPUT and output.format == LINES:
-        return JsonLines(Sequence(info, task, categories, run))
-    if output.format in ("video", *VIDEOS):
-        tracks = None if source is None else source.tracks()
-        parts = overlay_parts(
-            output.path, info=info, categories=categories, options=options, tracks=tracks, kind=output.format
+    is_video = output.format in ("video", *VIDEOS)
+
+    def make(path: str, info: SourceInfo, tracks: TrackFeed | None) -> Sink:
+        if is_video:
+            parts = overlay_parts(
+                path, info=info, categories=categories, options=options, tracks=tracks, kind=output.format
+            )
+            return OverlaySink(*parts)
+        sequence = Sequence(info, task, categories, run)
+        return (
+            JsonLines(sequence)
+            if path == STANDARD_OUTPUT
+            else open_record_sink(path, output.format, sequence, options=options)
         )
-        return OverlaySink(*parts)
-    return open_record_sink(output.path, output.format, Sequence(info, task, categories, run), options=options)
+
+    if roll is not None:
+        return RollingSink(output.path, make, info=info, seconds=roll, source=source if is_video else None)
+    return make(output.path, info, source.tracks() if is_video and source is not None else None)
 
 
 def overlay_parts(

@@ -68,29 +68,35 @@ class FrameClock:
             self.made_up += 1
             time = self._first if before is None else before + self.step
         else:
-            time = pts * self._tick
+            raw = pts * self._tick
+            time = raw + min(self._shift, Fraction(0))
             if before is not None and time <= before:
-                time = self._move(time, before)
+                time = self._move(raw, time, before)
         self.latest = time
         return time
+
+    @property
+    def _shift(self) -> Fraction:
+        return self.shifts[-1] if self.shifts else Fraction(0)
 
     def _after_gap(self, time: Fraction | None, before: Fraction, gap: Fraction) -> Fraction:
         if time is None:
             return before + gap
-        known = {Fraction(0), *self.shifts[-1:]}
-        for shift in sorted(known):
+        for shift in (self._shift, Fraction(0)):
             if before < time + shift <= before + 2 * gap + PATIENCE:
+                if shift != self._shift:
+                    self.shifts.append(shift)
                 return time + shift
         self.shifts.append(before + gap - time)
         return before + gap
 
-    def _move(self, time: Fraction, before: Fraction) -> Fraction:
-        if self.shifts and time + self.shifts[-1] > before:
-            return time + self.shifts[-1]
+    def _move(self, raw: Fraction, time: Fraction, before: Fraction) -> Fraction:
+        if raw + self._shift > before:
+            return raw + self._shift
         if time >= before - BACK_STEPS * self.step:
             self.moved += 1
             return before + self._tick
-        self.shifts.append(before + self.step - time)
+        self.shifts.append(before + self.step - raw)
         return before + self.step
 
 
@@ -125,8 +131,9 @@ class TrackClock:
                 return None
         self._raw = time
         is_later = self._placed is None or time > self._placed  # as `FrameClock`, which keeps such a time as it is
-        if picture is not None and self._seen and not is_later:
-            time += picture.shifts[self._seen - 1]
+        shift = picture.shifts[self._seen - 1] if picture is not None and self._seen else Fraction(0)
+        if shift < 0 or not is_later:
+            time += shift
         self._placed = time
         return time
 

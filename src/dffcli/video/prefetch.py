@@ -11,7 +11,7 @@ from typing import Generic, Self, TypeVar
 T = TypeVar("T")
 
 QUEUE_BYTES = 64_000_000  # pictures that may wait in one queue
-SHALLOWEST, DEEPEST = 2, 16  # frames in a queue
+SHALLOWEST, DEEPEST = 1, 16  # frames in a queue
 
 
 class _Channel(Generic[T]):

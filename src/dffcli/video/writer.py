@@ -37,7 +37,9 @@ MIN_H264_SIDE = 16  # pixels, of libx264
 SECONDS_BETWEEN_INTRAS = 2  # so that players can jump about in the result
 MILLISECOND = Fraction(1, 1000)  # the clock of Matroska and WebM
 MAX_DELAY = Fraction(1, 50)  # seconds by which frames closer than a millisecond may be moved in all
-FRAGMENTS = "+frag_keyframe+empty_moov+default_base_moof"  # mp4 that can be written straight through
+FRAGMENTS = "+frag_keyframe+empty_moov+delay_moov+default_base_moof"  # mp4 that can be written straight through
+LARGE_PICTURE = 4096 * 2304  # pixels; above, the encoder is kept from collecting dozens of them
+FEW_PICTURES = "rc-lookahead=0:sync-lookahead=0:bframes=0:ref=1:sliced-threads=1:mbtree=0"
 GLOBAL_HEADER = 1 << 22  # AV_CODEC_FLAG_GLOBAL_HEADER; all our containers want it
 COARSEST_CLOCK = 1000  # ticks a second
 MAX_TIMESCALE = 2**31 - 1  # ticks a second of mp4's common clock
@@ -257,6 +259,8 @@ class VideoWriter:
         context.options = {"crf": str(self._crf)}
         if self._format.codec == "libx264":
             context.options |= {"preset": self._preset}
+            if h * w > LARGE_PICTURE:
+                context.options |= {"x264-params": FEW_PICTURES}
         else:
             context.options |= {"deadline": "realtime", "cpu-used": "8", "row-mt": "1", "b": "0"}
         return stream
