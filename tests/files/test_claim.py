@@ -183,3 +183,17 @@ def test_the_stamp_that_is_told_is_that_of_the_result(tmp_path: Path) -> None:
     assert not was_there
     assert (stamp.device, stamp.inode) == (os.stat(target).st_dev, os.stat(target).st_ino)
     assert target == Path(os.path.realpath(tmp_path / "out.json"))
+
+
+@pytest.mark.parametrize("is_folder", [False, True])
+def test_a_part_that_was_removed_and_begun_again_is_not_published(tmp_path: Path, is_folder: bool) -> None:
+    claim = Claim(tmp_path / "out", is_folder=is_folder)
+    if is_folder:
+        claim.part.rmdir()
+        claim.part.mkdir()
+    else:
+        claim.part.unlink()
+        claim.part.write_text("the second half")
+    with pytest.raises(OutputError, match="what was begun has been removed"):
+        claim.finish()
+    claim.discard()

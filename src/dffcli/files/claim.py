@@ -90,6 +90,7 @@ class Claim:
             OutputError: the system refuses.
         """
         with writing(self._path):
+            self._check_whole()
             self._adopt_permissions()
             if self._is_folder:
                 note_written(self.part)
@@ -106,6 +107,12 @@ class Claim:
         """
         with writing(self._path):
             self._publish()
+
+    def _check_whole(self) -> None:
+        """Refuse a part that is not the one that was begun: somebody has removed that, with what was in it."""
+        handle = self._handle
+        if handle is not None and sys.platform != "win32" and not system.is_at(handle, self.part):
+            raise FileNotFoundError(errno.ENOENT, "what was begun has been removed", str(self.part))
 
     def _publish(self) -> None:
         stamp = Stamp.of(self.part)
