@@ -50,7 +50,7 @@ def test_the_page_says_and_shows_what_was_measured(result: BenchResult, tmp_path
         page.wait_for_selector("body[data-ready=yes]", timeout=30_000)
         assert page.inner_text("#verdicts").strip() == "\n\n".join(verdicts(result)).strip()
         assert page.inner_text("#title") == HOSTILE
-        assert page.title().startswith('</script>')
+        assert page.title().startswith("</script>")
         points = page.locator("svg circle")
         assert points.count() == len(result.variants)
         points.last.hover()

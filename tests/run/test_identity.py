@@ -44,7 +44,6 @@ OTHER: dict[str, Any] = {
     "first_category_id": 1,
     "every": 3,
     "only_key_frames": True,
-    "min_track": 5,
     "save_frames": "png",
     "media_url": "/data/",
     "opacity": 0.1,

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from fractions import Fraction
 from pathlib import Path
 
@@ -34,6 +34,7 @@ class Conversion:
         corrections: what was put right in the source.
         classes: names of the classes to keep.
         score_threshold: objects with a lower score are left out.
+        min_track: tracks seen on fewer frames are left out.
         strict: any loss is an error.
         report: where the account is written as JSON.
         quiet: say nothing.
@@ -82,6 +83,7 @@ class Conversion:
     )
     classes: tuple[str, ...] = option((), help="Only these classes, by name.", metavar="A,B", panel=KEEP, read=names)
     score_threshold: float = option(0.0, help="Leave out objects with a lower score.", panel=KEEP, low=0, high=1)
+    min_track: int = option(1, help="Leave out tracks seen on fewer than N frames.", metavar="N", panel=KEEP, low=1)
     strict: bool = option(False, help="Write nothing if anything is lost.", panel=WRITE)
     report: Path | None = option(
         None,
@@ -123,7 +125,7 @@ def convert(conversion: Conversion, options: OutputOptions) -> None:
                 is_strict=conversion.strict,
                 budget=Budget().times(conversion.budget),
                 report=conversion.report,
-                output=options,
+                output=replace(options, min_track=conversion.min_track),
             ),
         )
     except LossError as error:

@@ -115,9 +115,7 @@ class OutputOptions:
         1, help="Write every Nth frame to annotations, under its own number.", metavar="N", panel=LOOK, low=1
     )
     only_key_frames: bool = option(False, help="Write key frames alone to annotations.", panel=LOOK)
-    min_track: int = option(
-        1, help="Leave tracks seen on fewer than N frames out of annotations.", metavar="N", panel=LOOK, low=1
-    )
+    min_track: int = 1  # a run's own results are waited for and dropped before they are written, by `--min-track`
     save_frames: SaveFrames = option(
         "no",
         help="Save the pictures too, under the names that labels have: in folders of YOLO, COCO and MOT.",
