@@ -42,7 +42,7 @@ def as_coco_folder(file: Path, work: Path) -> Path:
     return folder
 
 
-def check(name: str, path: Path, form: str, *, kind: AnnotationType, count: int, offset: float = 0.0) -> bool:
+def check(name: str, path: Path, form: str, *, kind: AnnotationType, count: int) -> bool:
     """Whether a file has as many annotations as were written, and the first box where it was."""
     found = [
         (item.id, annotation)
@@ -51,9 +51,8 @@ def check(name: str, path: Path, form: str, *, kind: AnnotationType, count: int,
         if annotation.type == kind and not annotation.attributes.get("outside")  # where a track pauses
     ]
     boxes = [annotation.get_bbox() for _, annotation in found]
-    wanted = [side + (offset if place < 2 else 0.0) for place, side in enumerate(FIRST_BOX)]
     is_there = kind is not AnnotationType.bbox or any(
-        all(abs(one - other) < 0.01 for one, other in zip(box, wanted, strict=True)) for box in boxes
+        all(abs(one - other) < 0.01 for one, other in zip(box, FIRST_BOX, strict=True)) for box in boxes
     )
     is_good = len(found) == count and is_there
     print(f"{'good' if is_good else 'BAD '}  {name}: {len(found)} of {count} annotations as {form}")
@@ -75,8 +74,7 @@ def main() -> int:
             check("COCO", plain, "coco_instances", kind=boxes, count=BOXES),
             check("CocoVID", video, "coco_instances", kind=boxes, count=BOXES),
             check("COCO with instance masks", instances, "coco_instances", kind=masks, count=BOXES),
-            # datumaro leaves MOT's pixels counted from 1
-            check("MOT", samples / "mot", "mot_seq", kind=boxes, count=BOXES, offset=1.0),
+            check("MOT", samples / "mot", "mot_seq", kind=boxes, count=BOXES),
             check("YOLO", samples / "yolo", "yolo", kind=boxes, count=BOXES),
         ]
     return 0 if all(results) else 1
