@@ -90,8 +90,8 @@ def test_a_missing_cityscapes_picture_is_named(tmp_path: Path) -> None:
 
 def test_a_source_is_read_from_its_text(tmp_path: Path) -> None:
     root = write_camvid(tmp_path, count=6)
-    source = parse_source(f"camvid:{root},share=0.4,trust=0.5,without=f_000*|f_001*,every=2,video=yes")
-    assert (source.share, source.trust) == (0.4, 0.5)
+    source = parse_source(f"camvid:{root},share=0.4,loss-weight=0.5,without=f_000*|f_001*,every=2,video=yes")
+    assert (source.share, source.loss_weight) == (0.4, 0.5)
     pictures = source.pictures(max_offset=3)
     assert [item.image.name for item in pictures] == ["f_002.png", "f_004.png"]
     assert [path.name for path in pictures[1].earlier] == ["f_003.png", "f_002.png", "f_001.png"]

@@ -13,7 +13,7 @@ import torch
 from dffcli.core.types import FlowField, Frame, PreparedImage
 from dffcli.errors import ModelError
 from dffcli.flow import FLOWS, build_flow
-from dffcli.flow.grey import grey_picture, turned_round
+from dffcli.flow.grey import grey_picture, inverted
 
 CLASSICAL = ("dis", "dis-fast", "dis-fine", "farneback")
 
@@ -76,7 +76,7 @@ def test_motion_too_far_for_one_search_is_reached_in_steps(name: str) -> None:
 
 
 @pytest.mark.parametrize("name", ["dis", "dis-fast", "dis-fine"])
-def test_the_way_back_is_the_way_there_turned_round(name: str) -> None:
+def test_the_way_back_is_the_way_there_inverted(name: str) -> None:
     pictures = [shifted_pair(shift, 0)[1] for shift in (0, 4, 8)]
     flow = build_flow(name)
     there = flow.estimate(pictures[0], pictures[1])
@@ -88,10 +88,10 @@ def test_the_way_back_is_the_way_there_turned_round(name: str) -> None:
     assert np.median(middle(first)[0]) == pytest.approx(8, abs=0.3)
 
 
-def test_a_field_turned_round_leads_back() -> None:
+def test_a_field_inverted_leads_back() -> None:
     rows, columns = np.indices((60, 80), dtype=np.float32)
     there = np.stack((3 + columns / 40, rows / 30 - 2), 2)  # to (x, y) + this: a shift that also stretches
-    back = turned_round(there)
+    back = inverted(there)
     x, y = columns + back[..., 0], rows + back[..., 1]
     error_x, error_y = x + 3 + x / 40 - columns, y + y / 30 - 2 - rows
     assert np.abs(error_x[8:-8, 8:-8]).max() < 0.01  # pixels

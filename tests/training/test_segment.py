@@ -83,12 +83,12 @@ def test_taking_the_weights_back_divides_the_chances_by_them() -> None:
 def test_overlap_loss_is_zero_for_the_truth_and_blind_to_what_is_ignored() -> None:
     truth = torch.tensor([[[0, 1], [2, IGNORE]]])
     sure = 50.0 * torch.nn.functional.one_hot(truth.clamp(max=2), 3).permute(0, 3, 1, 2).float()
-    trust = torch.ones(1)
-    assert overlap_loss(sure, truth, trust).item() == pytest.approx(0, abs=1e-4)
+    loss_weight = torch.ones(1)
+    assert overlap_loss(sure, truth, loss_weight).item() == pytest.approx(0, abs=1e-4)
     changed = sure.clone()
     changed[0, :, 1, 1] = torch.tensor([50.0, 0.0, 0.0])
-    assert overlap_loss(changed, truth, trust).item() == pytest.approx(0, abs=1e-4)
-    assert overlap_loss(-sure, truth, trust).item() > 0.3
+    assert overlap_loss(changed, truth, loss_weight).item() == pytest.approx(0, abs=1e-4)
+    assert overlap_loss(-sure, truth, loss_weight).item() > 0.3
 
 
 def test_rare_classes_weigh_more(tmp_path: Path) -> None:
@@ -97,10 +97,10 @@ def test_rare_classes_weigh_more(tmp_path: Path) -> None:
     assert weights[3] == 4.0  # never there
 
 
-def objective(root: Path, *, trust: float = 1.0) -> SegmentObjective:
+def objective(root: Path, *, loss_weight: float = 1.0) -> SegmentObjective:
     pictures = camvid_split(write_camvid(root, count=6), "train")
     settings = SegmentSettings(classes=3, batch_size=4, view_size=(64, 64), view_range=ViewRange(base_width=80))
-    sets = [PictureSet("tiny", pictures, trust=trust)]
+    sets = [PictureSet("tiny", pictures, loss_weight=loss_weight)]
     return SegmentObjective(tiny_segmenter(), sets=sets, validation={"tiny": pictures[:2]}, settings=settings)
 
 

@@ -41,7 +41,7 @@ class Variant:
 
     @property
     def is_baseline(self) -> bool:
-        """Whether every frame is evaluated in full."""
+        """Whether it is per-frame evaluation."""
         return self.interval == 1
 
     @property

@@ -32,7 +32,7 @@ COMMANDS = (
 
 app = typer.Typer(
     name="dff",
-    help="Annotate video at a fraction of the cost: the dear network runs on few key frames, "
+    help="Annotate video at a fraction of the cost: the expensive network runs on few key frames, "
     "optical flow carries its features to all the others, and every frame gets its result.",
     epilog="Start with:  dff segment street.mp4 -o out.mp4    or    dff detect street.mp4 -o out.mp4 -o boxes.json",
     no_args_is_help=True,

@@ -1,4 +1,4 @@
-"""`dff bench`: how much faster, and how much worse, than every frame in full."""
+"""`dff bench`: how much faster, and how much worse, than per-frame evaluation."""
 
 from __future__ import annotations
 
@@ -94,7 +94,7 @@ def tables_held(plan: BenchPlan, screen: BenchScreen) -> Iterator[None]:
 
 
 def bench(plan: BenchPlan, screen: BenchScreen) -> None:
-    """Compare key frames with every frame in full: speed, memory, agreement, accuracy.
+    """Compare key frames with per-frame evaluation: speed, memory, agreement, accuracy.
 
     Without INPUT: a standard suite on a rendered clip with exact flow, so that machines can be compared.
     [bold]dff bench street.mp4 --models street-seg --adaptive -o report/[/bold]

@@ -122,7 +122,7 @@ def print_report(report: RunReport, *, outputs: tuple[str, ...], stderr: bool = 
         table.add_row(
             "speed-up",
             f"{report.network_speed_up:.1f}x network only, about {report.end_to_end_speed_up:.1f}x end to end, "
-            "against every frame in full",
+            "against per-frame evaluation",
         )
     for path in outputs:
         table.add_row("written", plain(path))

@@ -75,7 +75,7 @@ def _facts(entry: ModelEntry, item: WeightsItem | None) -> dict[str, object]:
         "category_set": entry.category_set,
         "categories": [{"id": category.id, "name": category.name} for category in entry.categories],
         "gives_masks": entry.gives_masks,
-        "cut": entry.cut,
+        "split_point": entry.split_point,
         "accuracy": entry.accuracy,
         "weights": _state(entry, item),
         "weights_path": None if item is None else str(item.path),
@@ -103,7 +103,7 @@ def _list(console: Console, rows: list[tuple[ModelEntry, WeightsItem | None]]) -
             table.add_row(entry.name, *facts, style="bold" if entry.is_bundled else None)
         console.print(table)
         console.print()
-    console.print("`dff models NAME` tells all of one: its cut, licence and classes.", markup=False)
+    console.print("`dff models NAME` tells all of one: its split point, licence and classes.", markup=False)
 
 
 def _short(accuracy: str) -> str:
@@ -123,7 +123,7 @@ def _describe(console: Console, entry: ModelEntry, item: WeightsItem | None) -> 
     size = _megabytes(entry, item)
     facts = {
         "task": f"{entry.task}{', with instance masks' if entry.gives_masks else ''}",
-        "cut": entry.cut,
+        "split point": entry.split_point,
         "accuracy": entry.accuracy,
         "weights": f"{_state(entry, item)}: {entry.weights_source}{f', {size} MB' if size else ''}",
         "file": "" if item is None else str(item.path),

@@ -71,7 +71,7 @@ class SegmentData:
 
     data: tuple[str, ...] = option(
         help="camvid:ROOT, cityscapes:ROOT or folder:PICTURES:MASKS; may be repeated. May be followed by "
-        "',share=0.4' (of a batch), ',trust=0.6' (weight in the loss), ',split=train', ',only=A*|B*', ',without=C*', "
+        "',share=0.4' (of a batch), ',loss-weight=0.6', ',split=train', ',only=A*|B*', ',without=C*', "
         "',every=6', ',video=yes' (pictures are consecutive frames).",
         metavar="SOURCE",
         panel=DATA,
@@ -185,8 +185,8 @@ def train_segment(data: SegmentData, fit: SegmentFit) -> None:
     like = data.input_size
     sets = [_picture_set(parse_source(text), max_offset=data.max_offset) for text in data.data]
     validation = {source.name: source.pictures() for source in map(parse_source, data.validate)}
-    most_trusted = max(item.trust for item in sets)
-    by_people = [picture for item in sets if item.trust == most_trusted for picture in item.pictures]
+    heaviest = max(item.loss_weight for item in sets)
+    by_people = [picture for item in sets if item.loss_weight == heaviest for picture in item.pictures]
     weights = class_weights(by_people, classes=len(categories))
     settings = SegmentSettings(
         classes=len(categories),
@@ -238,4 +238,6 @@ def _positions(wanted: tuple[str, ...], categories: tuple[Category, ...]) -> tup
 def _picture_set(source: PictureSource, *, max_offset: int) -> PictureSet:
     from dffcli.training.segment import PictureSet
 
-    return PictureSet(source.name, source.pictures(max_offset=max_offset), share=source.share, trust=source.trust)
+    return PictureSet(
+        source.name, source.pictures(max_offset=max_offset), share=source.share, loss_weight=source.loss_weight
+    )

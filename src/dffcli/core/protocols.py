@@ -24,7 +24,7 @@ if TYPE_CHECKING:
 
 
 class VideoModel(Protocol):
-    """A recognition network cut in two: N_feat (dear, on key frames) and N_task (light, on every frame)."""
+    """A recognition network split in two: N_feat (expensive, on key frames) and N_task (cheap, on every frame)."""
 
     @property
     def name(self) -> str:

@@ -17,6 +17,8 @@ from dffcli.evaluation.segment_data import (
     pictures_with_masks,
 )
 
+OLD_NAMES = {"trust": "loss-weight"}  # as recorded commands have it
+
 
 @dataclass(frozen=True, slots=True)
 class PictureSource:
@@ -26,7 +28,7 @@ class PictureSource:
         layout: `camvid`, `cityscapes` or `folder`.
         paths: the root, or for `folder` the pictures and the masks.
         share: of every batch.
-        trust: weight in the loss.
+        loss_weight: of their pixels.
         split: which split, for the layouts that have them.
         without: shell patterns of file names to leave out.
         only: shell patterns of file names to keep; empty for all.
@@ -37,7 +39,7 @@ class PictureSource:
     layout: str
     paths: tuple[Path, ...]
     share: float = 1.0
-    trust: float = 1.0
+    loss_weight: float = 1.0
     split: str = "train"
     without: tuple[str, ...] = ()
     only: tuple[str, ...] = ()
@@ -75,7 +77,7 @@ class PictureSource:
 
 
 def parse_source(text: str) -> PictureSource:
-    """`LAYOUT:PATH[:MASKS][,share=0.5][,trust=0.6][,split=val][,only=A*|B*][,without=C*][,every=6][,video=yes]`.
+    """`LAYOUT:PATH[:MASKS][,share=0.5][,loss-weight=0.6][,split=val][,only=A*|B*][,without=C*][,every=6][,video=yes]`.
 
     Raises:
         DataError: it does not read like that.
@@ -90,7 +92,7 @@ def parse_source(text: str) -> PictureSource:
         raise DataError(f"{text!r}: expected {form}")
     readers: dict[str, Callable[[str], object]] = {
         "share": float,
-        "trust": float,
+        "loss-weight": float,
         "split": str,
         "every": int,
         "only": _patterns,
@@ -100,10 +102,11 @@ def parse_source(text: str) -> PictureSource:
     options: dict[str, Any] = {}
     for fact in facts:
         name, _, value = fact.partition("=")
+        name = OLD_NAMES.get(name, name)
         if name not in readers or not value:
             raise DataError(f"{text!r}: expected NAME=VALUE with one of {', '.join(readers)}, found {fact!r}")
         try:
-            options[name] = readers[name](value)
+            options[name.replace("-", "_")] = readers[name](value)
         except ValueError as error:
             raise DataError(f"{text!r}: {value!r} is no value for {name}") from error
     return PictureSource(layout, tuple(Path(path) for path in paths), **options)

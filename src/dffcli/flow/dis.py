@@ -8,7 +8,7 @@ import cv2
 import numpy as np
 
 from dffcli.core.types import Float32Array, FlowField, PreparedImage, UInt8Array
-from dffcli.flow.grey import field_from_grey, follow, grey_picture, turned_round
+from dffcli.flow.grey import field_from_grey, follow, grey_picture, inverted
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,7 +40,7 @@ class DisFlow:
     Only the small motion to the neighbouring frame is searched for; the neighbour's field leads on to the key. Over 8
     frames of a driving video that is worth more than searching a larger picture. It is searched for once: the motion
     from a frame to the one after it, which the key frame on the other side asks for, is the motion found from that one
-    to this, turned round (benchmarks/flow_costs.py).
+    to this, inverted (benchmarks/flow_costs.py).
     """
 
     def __init__(self, name: str, settings: DisSettings) -> None:
@@ -72,7 +72,7 @@ class DisFlow:
         start_grey, end_grey = self.reduce(start), self.reduce(end)
         leads_to, back = end.cache.get(slot, (None, None))
         if leads_to is start_grey:
-            return turned_round(back)
+            return inverted(back)
         step = np.asarray(self._dis.calc(start_grey, end_grey, None), np.float32)  # type: ignore[call-overload]  # None is allowed
         start.cache.setdefault(slot, (end_grey, step))  # not the picture: a chain of pictures would never be let go
         return step

@@ -69,7 +69,7 @@ def follow(step: Float32Array, field: FlowField) -> Float32Array:
     return step + _read(onward, step)
 
 
-def turned_round(step: Float32Array, *, rounds: int = 2) -> Float32Array:
+def inverted(step: Float32Array, *, rounds: int = 2) -> Float32Array:
     """The field that leads back: b with b(p) = -step(p + b(p)), by fixed-point iteration.
 
     Where the step leads several places to one, or none to a place, there is no way back; what is left there is that

@@ -1,4 +1,4 @@
-"""No flow at all: the key frame's features are held, the honest lower baseline."""
+"""No flow at all: the key frame's features are held, the lower baseline."""
 
 from __future__ import annotations
 

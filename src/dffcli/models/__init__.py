@@ -1,1 +1,1 @@
-"""Recognition networks, each cut into a feature network and a task network."""
+"""Recognition networks, each split into a feature network and a task network."""

@@ -38,7 +38,7 @@ class ModelEntry:
         task: what it answers.
         builder: `module:function`, called as `function(name, weights=..., device=...) -> BuiltModel`.
         category_set: the key of its categories in `dffcli.categories`.
-        cut: where the feature network ends and the task network begins, in a sentence.
+        split_point: where the feature network ends and the task network begins, in a sentence.
         weights_source: where its default weights come from, in words.
         weights_file: file name of the default weights in their folder or cache; None where there are none to be had.
         weights_bytes: size of that file, 0 where unknown.
@@ -56,7 +56,7 @@ class ModelEntry:
     task: Task
     builder: str
     category_set: str
-    cut: str
+    split_point: str
     weights_source: str
     weights_file: str | None
     weights_bytes: int

@@ -126,13 +126,13 @@ class JointObjective:
     def batch(self, step: int, *, seed: int) -> Batch:
         """Views of labelled pictures, each with the same view of its key frame."""
         views = [self._view(step, index, seed=seed) for index in range(self._single.settings.batch_size)]
-        keys, key_greys, current_greys, labels, trust, is_pair = zip(*views, strict=True)
+        keys, key_greys, current_greys, labels, loss_weight, is_pair = zip(*views, strict=True)
         return {
             "keys": torch.from_numpy(np.stack(keys)).contiguous(memory_format=torch.channels_last),
             "key_greys": torch.cat(key_greys),
             "current_greys": torch.cat(current_greys),
             "labels": torch.from_numpy(np.stack(labels).astype(np.int64)),
-            "trust": torch.tensor(trust),
+            "loss_weight": torch.tensor(loss_weight),
             "is_pair": torch.tensor(is_pair),
         }
 
@@ -144,12 +144,12 @@ class JointObjective:
         earlier = view.picture.earlier[: self.max_offset]
         offset = int(chance.integers(0, len(earlier) + 1))
         key = view.image if offset == 0 else view.repeat(read_image(earlier[offset - 1]))
-        return normalise(key), _grey(key), _grey(view.image), view.labels, view.trust, offset > 0
+        return normalise(key), _grey(key), _grey(view.image), view.labels, view.loss_weight, offset > 0
 
     def losses(self, batch: Batch) -> dict[str, Tensor]:
         """The task's losses at the labelled frames."""
         logits = self._module(batch["keys"], batch["key_greys"], batch["current_greys"], batch["is_pair"])
-        return self._single.losses_of(logits, (), batch["labels"], batch["trust"])
+        return self._single.losses_of(logits, (), batch["labels"], batch["loss_weight"])
 
     def validate(self, module: nn.Module) -> dict[str, float]:
         """Mean IoU, in percent, of the segmenter on single pictures."""

@@ -25,7 +25,7 @@ LABEL_STRIDE = 2  # the main loss is taken on this grid
 AID_STRIDES = (8, 16)
 PASTED_SHARE = 0.5  # of views
 PASTE_TRIES = 3  # other pictures looked into
-AID_SHARE = 0.3  # weight of the two helping losses
+AID_SHARE = 0.3  # weight of the two auxiliary losses
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,13 +36,13 @@ class PictureSet:
         name: for logs.
         pictures: they.
         share: of every batch, relative to the other sets.
-        trust: weight of their pixels in the loss, below 1 where the labels were not made by people.
+        loss_weight: weight of their pixels in the loss, below 1 where the labels were not made by people.
     """
 
     name: str
     pictures: Sequence[LabelledPicture]
     share: float = 1.0
-    trust: float = 1.0
+    loss_weight: float = 1.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -86,14 +86,14 @@ class View:
         picture: what it is a view of.
         image: RGB, uint8, `[H, W, 3]`.
         labels: at `LABEL_STRIDE`, `[H / stride, W / stride]`.
-        trust: weight in the loss.
+        loss_weight: weight in the loss.
         repeat: the same view, colours included, of another frame of the same video.
     """
 
     picture: LabelledPicture
     image: UInt8Array
     labels: UInt8Array
-    trust: float
+    loss_weight: float
     repeat: Callable[[UInt8Array], UInt8Array]
 
 
@@ -126,16 +126,16 @@ def take_back(module: StreetSegmenter, weights: Sequence[float], *, share: float
     bias -= share * torch.tensor(weights, dtype=bias.dtype, device=bias.device).log()
 
 
-def overlap_loss(logits: Tensor, truth: Tensor, trust: Tensor) -> Tensor:
+def overlap_loss(logits: Tensor, truth: Tensor, loss_weight: Tensor) -> Tensor:
     """One minus the soft intersection over union, mean over the classes of a batch.
 
     Args:
         logits: `[N, C, h, w]`.
         truth: class ids `[N, h, w]`, `IGNORE` where unknown.
-        trust: weight of each picture, `[N]`.
+        loss_weight: weight of each picture, `[N]`.
     """
     classes = logits.shape[1]
-    weight = (truth != IGNORE).float() * trust[:, None, None]  # [N, h, w]
+    weight = (truth != IGNORE).float() * loss_weight[:, None, None]  # [N, h, w]
     target = F.one_hot(truth.clamp(max=classes - 1), classes).permute(0, 3, 1, 2).float() * weight[:, None]
     chance = logits.softmax(1) * weight[:, None]
     both = (chance * target).sum((0, 2, 3))
@@ -178,7 +178,7 @@ class SegmentObjective:
     def view(self, step: int, index: int, *, seed: int) -> View:
         """One view of a batch."""
         rng = np.random.default_rng([seed, step, index])
-        picture, trust, image, labels, matrix = self._plain_view(rng)
+        picture, loss_weight, image, labels, matrix = self._plain_view(rng)
         size = self.settings.view_size
         colors = int(rng.integers(2**32))
         has_weather = rng.random() < self.settings.weather_share
@@ -196,12 +196,12 @@ class SegmentObjective:
         view = apply_view(image, matrix, size=size)
         if self.settings.pasted and rng.random() < PASTED_SHARE:
             view, labels = self._with_pasted(view, labels, rng)
-        return View(picture, light(view), labels, trust, repeat)
+        return View(picture, light(view), labels, loss_weight, repeat)
 
     def _plain_view(
         self, rng: np.random.Generator, *, rare: tuple[int, ...] | None = None
     ) -> tuple[LabelledPicture, float, UInt8Array, UInt8Array, NDArray[np.float64]]:
-        """A picture drawn by the shares of the sets, its trust, its pixels, the labels of a view, and the view."""
+        """A picture drawn by the shares of the sets, its weight, its pixels, the labels of a view, and the view."""
         shares = np.array([item.share for item in self.sets])
         chosen = self.sets[int(rng.choice(len(self.sets), p=shares / shares.sum()))]
         picture = chosen.pictures[int(rng.integers(len(chosen.pictures)))]
@@ -212,7 +212,7 @@ class SegmentObjective:
         matrix = random_view(mask, size=size, view_range=self.settings.view_range, rare=centred, rng=rng)
         labels = apply_view_to_mask(mask, matrix, size=size, reduction=LABEL_STRIDE)
         labels[labels >= self.settings.classes] = IGNORE
-        return picture, chosen.trust, image, labels, matrix
+        return picture, chosen.loss_weight, image, labels, matrix
 
     def _with_pasted(
         self, view: UInt8Array, labels: UInt8Array, rng: np.random.Generator
@@ -233,35 +233,39 @@ class SegmentObjective:
         return {
             "images": torch.from_numpy(images).contiguous(memory_format=torch.channels_last),
             "labels": torch.from_numpy(np.stack([view.labels for view in views]).astype(np.int64)),
-            "trust": torch.tensor([view.trust for view in views]),
+            "loss_weight": torch.tensor([view.loss_weight for view in views]),
         }
 
     def losses(self, batch: Batch) -> dict[str, Tensor]:
         """Cross-entropy, overlap, and cross-entropy of the two helping classifiers."""
         logits, *aids = self._module(batch["images"])
-        return self.losses_of(logits, aids, batch["labels"], batch["trust"])
+        return self.losses_of(logits, aids, batch["labels"], batch["loss_weight"])
 
-    def losses_of(self, logits: Tensor, aids: Sequence[Tensor], labels: Tensor, trust: Tensor) -> dict[str, Tensor]:
+    def losses_of(
+        self, logits: Tensor, aids: Sequence[Tensor], labels: Tensor, loss_weight: Tensor
+    ) -> dict[str, Tensor]:
         """The losses of logits at stride 4 and of helping logits at `AID_STRIDES`."""
         factor = 4 // LABEL_STRIDE
         fine = F.interpolate(logits.float(), scale_factor=factor, mode="bilinear")
-        losses = {"cross_entropy": self._cross_entropy(fine, labels, trust)}
+        losses = {"cross_entropy": self._cross_entropy(fine, labels, loss_weight)}
         if self.settings.overlap_share:
             coarse = labels[:, factor // 2 :: factor, factor // 2 :: factor]
-            losses["overlap"] = self.settings.overlap_share * overlap_loss(logits.float(), coarse, trust)
+            losses["overlap"] = self.settings.overlap_share * overlap_loss(logits.float(), coarse, loss_weight)
         if aids:
             parts = []
             for stride, aid in zip(AID_STRIDES, aids, strict=True):
                 skip = stride // LABEL_STRIDE
-                parts.append(self._cross_entropy(aid.float(), labels[:, skip // 2 :: skip, skip // 2 :: skip], trust))
+                parts.append(
+                    self._cross_entropy(aid.float(), labels[:, skip // 2 :: skip, skip // 2 :: skip], loss_weight)
+                )
             losses["aids"] = AID_SHARE * torch.stack(parts).sum()
         return losses
 
-    def _cross_entropy(self, logits: Tensor, labels: Tensor, trust: Tensor) -> Tensor:
+    def _cross_entropy(self, logits: Tensor, labels: Tensor, loss_weight: Tensor) -> Tensor:
         weights = None if self._weights is None else self._weights.to(logits.device)
         each = F.cross_entropy(logits, labels, weight=weights, ignore_index=IGNORE, reduction="none")  # [N, h, w]
-        known = ((labels != IGNORE).float() * trust[:, None, None]).sum().clamp(min=1)
-        return (each * trust[:, None, None]).sum() / known
+        known = ((labels != IGNORE).float() * loss_weight[:, None, None]).sum().clamp(min=1)
+        return (each * loss_weight[:, None, None]).sum() / known
 
     def validate(self, module: nn.Module) -> dict[str, float]:
         """Mean IoU, in percent, on every validation set at the pictures' own size."""

@@ -9,8 +9,8 @@ ENTRIES: tuple[ModelEntry, ...] = (
         task=Task.DETECT,
         builder="dffcli.models.coco_det.build:build",
         category_set="coco",
-        cut="after the last convolutions: 80 class logits and 4 distances at strides 8, 16 and 32; the task network "
-        "chooses the best cells, then NMS",
+        split_point="after the last convolutions: 80 class logits and 4 distances at strides 8, 16 and "
+        "32; the task network chooses the best cells, then NMS",
         weights_source="bundled; NanoDet-g (Apache-2.0), see weights/README.md",
         weights_file="coco-det.safetensors",
         weights_bytes=7_590_200,

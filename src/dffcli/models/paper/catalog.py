@@ -62,7 +62,7 @@ NETWORKS: dict[str, PaperNetwork] = {
 }
 """Every name and what it stands for."""
 
-_CUTS = {
+_SPLIT_POINTS = {
     "rfcn": "after the {} channels of feat_conv_3x3 (stride 16); the task network is 1x1 convolutions and pooling",
     "deeplab": "after the {} channels before the classifier (stride 16); the task network is a 1x1 convolution",
     "faster-rcnn": "after the 512 channels of the neck (stride 16); the task network is the RPN and the box head",
@@ -98,7 +98,7 @@ def _entry(name: str, network: PaperNetwork) -> ModelEntry:
         task=Task.SEGMENT if network.kind == "deeplab" else Task.DETECT,
         builder="dffcli.models.paper.build:build",
         category_set="cityscapes" if network.kind == "deeplab" else "imagenet-vid",
-        cut=_CUTS[network.kind].format(network.channels),
+        split_point=_SPLIT_POINTS[network.kind].format(network.channels),
         weights_source=source,
         weights_file=weights_file,
         weights_bytes=0,

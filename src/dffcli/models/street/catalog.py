@@ -9,7 +9,8 @@ ENTRIES: tuple[ModelEntry, ...] = (
         task=Task.SEGMENT,
         builder="dffcli.models.street.segmenter_model:build",
         category_set="camvid",
-        cut="after the 1x1 classifier, which commutes with the warp: logits at stride 4; the head is the label map",
+        split_point="after the 1x1 classifier, which commutes with the warp: logits at stride 4; the head is "
+        "the label map",
         weights_source="bundled; made by `dff train segment` from NanoDet-g's backbone (weights/README.md)",
         weights_file="street-seg.safetensors",
         weights_bytes=7_517_532,

@@ -1,1 +1,1 @@
-"""Torchvision's networks, cut in two."""
+"""Torchvision's networks, split in two."""

@@ -1,7 +1,7 @@
-"""Torchvision's one-stage detectors, cut behind their heads: class logits and box regressions are carried.
+"""Torchvision's one-stage detectors, split behind their heads: class logits and box regressions are carried.
 
-What is left for a propagated frame is to decode the few boxes that score at all, and to suppress doubles. The heads'
-outputs are maps of numbers that vary slowly over an object (box regressions are relative to the place), so linear
+What is left for a propagated frame is to decode the few boxes that score at all, and NMS. The heads' outputs are maps
+of numbers that vary slowly over an object (box regressions are relative to the place), so linear
 interpolation is right for them as for any feature.
 """
 
@@ -59,7 +59,7 @@ class FcosFeatures(RetinaFeatures):
     """N_feat of FCOS, which says for each place how near it is to its object's middle, too."""
 
     def forward(self, x: Tensor) -> tuple[Tensor, ...]:
-        """`[1, 3, H, W]` to maps of class logits, distances to the four sides, and centredness for each level."""
+        """`[1, 3, H, W]` to maps of class logits, distances to the four sides, and centerness for each level."""
         maps: list[Tensor] = []
         for level in self.backbone(x).values():
             maps.append(self.classes.cls_logits(self.classes.conv(level)))  # [1, classes, h, w]
@@ -142,7 +142,7 @@ class DenseDetector:
 
     @torch.inference_mode()
     def head(self, features: Features, image: PreparedImage, *, is_key: bool) -> Detections:
-        """N_task: decode what scores, suppress doubles."""
+        """N_task: decode what scores, NMS."""
         if image.padded_size not in self._anchors:
             while len(self._anchors) >= ANCHORS_KEPT:
                 self._anchors.pop(next(iter(self._anchors)))
@@ -174,17 +174,17 @@ def find_retina(
 def find_fcos(
     network: Any, features: Features, anchors: list[Tensor], size: tuple[int, int], lowest: float
 ) -> Candidates:
-    """The candidates of FCOS, scored by the geometric mean of class probability and centredness."""
+    """The candidates of FCOS, scored by the geometric mean of class probability and centerness."""
     classes = network.head.classification_head.num_classes
     least = logit(lowest**2)  # either factor must reach the square
     found: list[Candidates] = []
-    for logits, regression, centredness, level in zip(
+    for logits, regression, centerness, level in zip(
         features[::3], features[1::3], features[2::3], anchors, strict=True
     ):
         flat = rows(logits, classes).flatten()
         places = torch.nonzero(flat > least).squeeze(1)
         cells = torch.div(places, classes, rounding_mode="floor")
-        scores = torch.sqrt(torch.sigmoid(flat[places]) * torch.sigmoid(rows(centredness, 1).flatten()[cells]))
+        scores = torch.sqrt(torch.sigmoid(flat[places]) * torch.sigmoid(rows(centerness, 1).flatten()[cells]))
         places, scores = _best(places, scores, network, lowest)
         cells = torch.div(places, classes, rounding_mode="floor")
         boxes = network.box_coder.decode(rows(regression, 4)[cells], level[cells])

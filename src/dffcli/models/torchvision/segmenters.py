@@ -1,4 +1,4 @@
-"""Torchvision's segmenters, cut right behind their (linear) classifier."""
+"""Torchvision's segmenters, split right behind their (linear) classifier."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Torchvision's two-stage detectors, cut behind the region proposal network: its outputs and the pyramid are carried.
+"""Torchvision's two-stage detectors, split behind the region proposal network: its outputs and the pyramid are carried.
 
 The second stage runs on every frame and costs by the proposal. On a key frame it sees torchvision's 1000; on a
 propagated frame, whose maps hold nothing that the key frame's did not, it sees only the few that scored.
@@ -39,7 +39,7 @@ from dffcli.models.weights.class_names import Names
 
 PROPAGATED_SHARE = 10  # proposals of a key frame for each that a propagated frame's second stage sees
 FEWEST_PROPOSALS = 50
-PROPOSED_FOR_EACH_KEPT = 5  # how many of a level compete before doubles are suppressed, for each that may remain
+PROPOSED_FOR_EACH_KEPT = 5  # how many of a level compete before NMS, for each that may remain
 ANCHORS_KEPT = 4  # input sizes whose anchors are remembered
 SMALLEST_BOX = 1e-2  # pixels; of the second stage
 
@@ -111,7 +111,7 @@ class TwoStageDetector:
 
     @torch.inference_mode()
     def head(self, features: Features, image: PreparedImage, *, is_key: bool) -> Detections:
-        """N_task: propose, classify and refine each proposal, suppress doubles, and mask what is left."""
+        """N_task: propose, classify and refine each proposal, NMS, and mask what is left."""
         rpn, heads = self._network.rpn, self._network.roi_heads
         objectness, regression = features[: self._levels], features[self._levels : 2 * self._levels]
         pyramid = OrderedDict(zip(self._level_names, features[2 * self._levels :], strict=False))
