@@ -1,8 +1,8 @@
 """How many small faults the tests of a room notice: Cosmic Ray's mutants, a sample of each file, against its own tests.
 
 A mutant is the file with one operator, number, comparison or condition changed. Each runs in a fork of one process that
-has loaded the libraries already, so a mutant costs what its tests cost. Mutants of annotations alone are not made. One that
-no test notices is named; some of those change nothing that can be seen.
+has loaded the libraries already, so a mutant costs what its tests cost. Mutants of annotations alone are not made. One
+that no test notices is named; some of those change nothing that can be seen.
 
     python benchmarks/mutants.py --sample 30 blend warp
 """
