@@ -1,8 +1,8 @@
 """How well boxes are followed through a video: IDF1, MOTA and identity switches, per frame and with key frames.
 
-On PETS09-S2L1 (7 fps, 60 frames) and on the rendered scene, whose tracks are exact. First with the labelled boxes, shaken
-and thinned out, so that carrying and linking alone are judged; then with a detector. Between key frames objects keep
-their identity on their way; "linked" forgets that and links every frame anew.
+On PETS09-S2L1 (7 fps, 60 frames) and on the rendered scene, whose tracks are exact. First with the labelled boxes,
+shaken and thinned out, so that carrying and linking alone are judged; then with a detector. Between key frames objects
+keep their identity on their way; "linked" forgets that and links every frame anew.
 """
 
 from __future__ import annotations
