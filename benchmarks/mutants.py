@@ -122,7 +122,7 @@ def is_noticed(name: str, path: Path, code: str, tests: Sequence[str]) -> bool:
         os.dup2(nowhere, 1)
         os.dup2(nowhere, 2)
         sys.meta_path.insert(0, Swapped(name, path, code))
-        arguments = ["-x", "-q", "-p", "no:cacheprovider", "-p", "no:terminal"]
+        arguments = ["-x", "-q", "-p", "no:cacheprovider"]
         os._exit(int(pytest.main([*arguments, *(str(ROOT / "tests" / test) for test in tests)])))
     began = time.monotonic()
     while True:
