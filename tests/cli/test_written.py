@@ -37,7 +37,7 @@ READS = {
 WRITES = {
     "segment": ("outputs", "report"),
     "detect": ("outputs", "report"),
-    "convert": ("target",),
+    "convert": ("target", "report"),
     "review": ("page", "corrections"),
     "bench": ("output",),
     "eval segment": ("json_file",),
@@ -60,6 +60,9 @@ NAMES_NOTHING = frozenset((
     "overwrite", "pairs", "palette", "pasted", "pixels", "port", "precision", "quiet", "rate", "rate_schedule",
     "resume", "runtime", "schedule", "score_threshold", "seed", "short_side", "show", "size", "source_format",
     "start", "steps", "task", "track", "validate_every", "view_size", "warmup", "weather", "weight_decay",
+    "audio", "budget", "every", "fill_gaps", "first_category_id", "fps", "keyframe_tolerance", "max_cost",
+    "media_url", "min_track", "only_key_frames", "roll", "save_frames", "smooth", "stream", "strict",
+    "target_agreement", "class_names", "video", "take_back",
 ))  # fmt: skip
 """Parameters that name no file."""
 
@@ -116,6 +119,7 @@ CASES = [
     Case("detect", "outputs", (*DETECT, "-o", "{out}"), "o.json"),
     Case("detect", "report", (*DETECT, "-o", "x.json", "--report", "{out}"), "r.json"),
     Case("convert", "target", ("convert", "{boxes}", "{out}"), "o.xml"),
+    Case("convert", "report", ("convert", "{boxes}", "x.xml", "--report", "{out}"), "r.json"),
     Case("review", "page", ("review", "{boxes}", "{clip}", "-o", "{out}"), "page.html"),
     Case("bench", "output", ("bench", "{clip}", "-o", "{out}", "--frames", "1"), "b", inside="bench.md"),
     Case("bench", "output", ("bench", "{clip}", "-o", "{out}", "--frames", "1"), "b", inside="stages.svg"),

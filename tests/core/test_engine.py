@@ -108,6 +108,9 @@ def test_each_field_starts_from_the_one_beside_it() -> None:
 
 def test_a_key_frame_is_compared_along_the_chains_on_both_sides() -> None:
     class Compares(FixedInterval):
+        begin, needs_repair = LearnsNothing.begin, LearnsNothing.needs_repair
+        needs_last, stretch = LearnsNothing.needs_last, LearnsNothing.stretch
+
         def learn(self, distances, compare):  # type: ignore[no-untyped-def]
             compare()
 
@@ -203,6 +206,9 @@ def test_a_damaged_picture_teaches_nothing() -> None:
     learned = []
 
     class Learns(FixedInterval):
+        begin, needs_repair = LearnsNothing.begin, LearnsNothing.needs_repair
+        needs_last, stretch = LearnsNothing.needs_last, LearnsNothing.stretch
+
         def learn(self, distances, compare):  # type: ignore[no-untyped-def]
             learned.append(distances)
 

@@ -179,7 +179,7 @@ def test_what_the_user_leaves_out_is_no_loss(tmp_path: Path) -> None:
     done, target = converted(
         source,
         filters=Filters(classes=("car",), score_threshold=0.5),
-        output=OutputOptions(min_track=2),
+        min_track=2,
         is_strict=True,
     )
     assert {kind: line.count for kind, line in done.account.asked.items()} == {

@@ -35,9 +35,9 @@ def result(index: int, tracks: Rows[int] = (1,), *, name: str | None = None) -> 
     return FrameResult(frame, found, KeyReason.INTERVAL if index % 4 == 0 else None, (index - index % 4,))
 
 
-def run(path: Path, name: str, results: Rows[FrameResult], options: OutputOptions) -> Path:
+def run(path: Path, name: str, results: Rows[FrameResult], options: OutputOptions, *, min_track: int = 1) -> Path:
     sequence = Sequence(INFO, Task.DETECT, THINGS)
-    with open_record_sink(str(path), name, sequence, options=options) as sink:
+    with open_record_sink(str(path), name, sequence, options=options, min_track=min_track) as sink:
         for item in results:
             sink.write(item)
     return path
@@ -102,14 +102,12 @@ def test_frames_of_a_part_keep_their_numbers_in_the_source(tmp_path: Path, name:
 def test_short_tracks_are_left_out_of_every_output(tmp_path: Path, name: str) -> None:
     results = [result(0, (1, 2)), result(1, (1,)), result(2, (1, 3)), result(3, (3,))]
     ending = {"coco": "a.json", "cvat": "a.xml", "mot": "a.txt", "label-studio": "a.labelstudio.json"}[name]
-    path = run(tmp_path / ending, name, results, OutputOptions(min_track=3))
+    path = run(tmp_path / ending, name, results, OutputOptions(), min_track=3)
     found = {item.track for record in read_one(path)[1] for item in record.objects}
     assert found == {1}
 
 
 def test_options_that_no_output_can_follow_are_refused() -> None:
-    with pytest.raises(OutputError, match="--min-track is for annotations"):
-        check_options([("a.mp4", "video"), ("a.json", "coco")], OutputOptions(min_track=2))
     with pytest.raises(OutputError, match="--save-frames"):
         check_options([("a.json", "coco"), ("m", "masks")], OutputOptions(save_frames="jpg"))
     check_options([("a.mp4", "video"), ("set", "coco")], OutputOptions(save_frames="jpg"))

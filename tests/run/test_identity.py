@@ -26,6 +26,7 @@ OTHER: dict[str, Any] = {
     "score_threshold": 0.4,
     "classes": ("car",),
     "track": True,
+    "min_track": 3,
     "fill_gaps": 2,
     "smooth": 1,
     "start": Fraction(1),

@@ -54,7 +54,7 @@ def test_an_unknown_class_is_refused_with_a_suggestion() -> None:
         keeper(CATEGORIES, classes=("caar",), score_threshold=0.5)
 
 
-def test_scores_that_nobody_needs_are_those_below_the_threshold_and_below_what_the_schedule_compares() -> None:
-    assert PostProcessing(score_threshold=0.1).lowest_score == 0.1
-    assert PostProcessing(score_threshold=0.9).lowest_score == 0.3
+def test_scores_that_nobody_needs_are_those_that_not_even_answer_a_confident_box() -> None:
+    assert PostProcessing(score_threshold=0.1).lowest_score == 0.05
+    assert PostProcessing(score_threshold=0.9).lowest_score == 0.45
     assert PostProcessing(score_threshold=0.9, track=True).lowest_score == 0.0

@@ -41,7 +41,7 @@ def test_objects_come_a_line_a_frame(capfdbinary: pytest.CaptureFixture[bytes]) 
     assert line == {
         "frame": 2,
         "seconds": 0.08,
-        "key": "first frame",
+        "key": "first",
         "objects": [{"category": "cár", "category_id": 3, "score": 0.75, "track": 7, "box": [1, 2, 3.25, 4]}],
     }
 

@@ -268,7 +268,9 @@ def _result(contender: _Contender, baseline: _Contender, turn: int) -> VariantRe
         latency=Latency.of(contender.network.latencies),
         stage_ms=stage_ms,
         key_ms=sum(1000 * watch.seconds(stage) / keys for stage in ("prepare", "features", "head on key")),
-        propagated_parts_ms={s: 1000 * watch.seconds(s) / propagated for s in PROPAGATED_STAGES if propagated},
+        propagated_parts_ms={
+            s: 1000 * watch.seconds(s) / propagated for s in PROPAGATED_STAGES if watch.samples.get(s)
+        },
         agreement=contender.agreement.scores(),
         accuracy={} if contender.accuracy is None else contender.accuracy.scores(),
         worst=contender.worst.frames(),

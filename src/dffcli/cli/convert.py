@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from fractions import Fraction
 from pathlib import Path
 
@@ -125,7 +125,8 @@ def convert(conversion: Conversion, options: OutputOptions) -> None:
                 is_strict=conversion.strict,
                 budget=Budget().times(conversion.budget),
                 report=conversion.report,
-                output=replace(options, min_track=conversion.min_track),
+                min_track=conversion.min_track,
+                output=options,
             ),
         )
     except LossError as error:

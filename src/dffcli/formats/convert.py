@@ -48,6 +48,7 @@ class ConvertOptions:
         filters: what is left out on purpose.
         is_strict: any loss is an error.
         budget: how much is read at most.
+        min_track: tracks seen on fewer frames are left out.
         report: where the account is written as JSON.
         output: how the target is written.
     """
@@ -58,6 +59,7 @@ class ConvertOptions:
     filters: Filters = field(default_factory=Filters)
     is_strict: bool = False
     budget: Budget = field(default_factory=Budget)
+    min_track: int = 1
     report: Path | None = None
     output: OutputOptions = field(default_factory=OutputOptions)
 
@@ -100,15 +102,24 @@ def convert(source: str, target: str, options: ConvertOptions | None = None) -> 
         wanted = Annotated(sequence, apply(operations, wanted.records))
     sequence, records = options.filters.applied(wanted, account)
     files, folders = ([], [target]) if is_folder(target, name) else ([target], [])
-    with claimed(files=[*files, *reports], folders=folders, overwrite=overwrite):
+    refused: LossError | None = None
+    with claimed(files=reports, overwrite=overwrite):  # the report says what was lost, also where nothing is written
         try:
-            with open_record_sink(target, name, sequence, options=options.output, account=account) as sink:
+            with (
+                claimed(files=files, folders=folders, overwrite=overwrite),
+                open_record_sink(
+                    target, name, sequence, options=options.output, account=account, min_track=options.min_track
+                ) as sink,
+            ):
                 for record in records:
                     sink.write_record(record)
                 _refuse_losses(source, target, name, account, is_strict=options.is_strict)
-        finally:
-            for report in reports if account.read.frames else ():
-                write_report(report, account)
+        except LossError as error:
+            refused = error
+        for report in reports:
+            write_report(report, account)
+    if refused is not None:
+        raise refused
     return Converted(found, name, account, sequence.info.name if len(videos) > 1 else None)
 
 

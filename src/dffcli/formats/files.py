@@ -77,10 +77,10 @@ class RecordSink:
         target = self._target
         with ExitStack() as stack, writing(self._path):
             folder = self._begin(stack)
-            if target.options.min_track > 1:
+            if target.min_track > 1:
                 file = stack.enter_context(TemporaryFile())
                 names, account = target.fitter.names, target.fitter.account
-                self._waiting = LongTracks(file, least=target.options.min_track, names=names, account=account)
+                self._waiting = LongTracks(file, least=target.min_track, names=names, account=account)
             if folder is not None and target.options.save_frames != "no" and target.pictures:
                 self._pictures = SavedPictures(folder / target.pictures, suffix=f".{target.options.save_frames}")
             self._stack = stack.pop_all()

@@ -223,12 +223,9 @@ def check_options(outputs: Iterable[tuple[str, str]], options: OutputOptions) ->
         options: how they are written.
 
     Raises:
-        OutputError: a video cannot leave out short tracks, whose length is known at the end alone; or pictures are to
-            be saved and no output has a place for them.
+        OutputError: pictures are to be saved and no output has a place for them.
     """
     outputs = list(outputs)
-    if options.min_track > 1 and any(name == "video" for _, name in outputs):
-        raise OutputError("--min-track is for annotations: how long a track is going to be is not known in a video")
     if options.save_frames != "no":
         folders = [name for path, name in outputs if name != "video" and is_folder(path, name)]
         if not any(formats()[name].pictures for name in folders):
@@ -237,7 +234,13 @@ def check_options(outputs: Iterable[tuple[str, str]], options: OutputOptions) ->
 
 
 def open_record_sink(
-    path: str, name: str, sequence: Sequence, *, options: OutputOptions, account: Account | None = None
+    path: str,
+    name: str,
+    sequence: Sequence,
+    *,
+    options: OutputOptions,
+    account: Account | None = None,
+    min_track: int = 1,
 ) -> RecordSink:
     """The sink of a format that needs no pictures.
 
@@ -247,6 +250,7 @@ def open_record_sink(
         sequence: what is annotated.
         options: how it is written.
         account: where losses are noted, of a conversion; None for the answers of a model.
+        min_track: tracks seen on fewer frames are left out.
 
     Raises:
         OutputError: the classes have no ids of the kind asked for.
@@ -265,4 +269,4 @@ def open_record_sink(
         is_run=account is None,
     )
     is_file = not is_folder(path, name)
-    return form.writer()(Target(path, name, is_file, form.pictures, fitter.sequence, options, fitter))
+    return form.writer()(Target(path, name, is_file, form.pictures, fitter.sequence, options, fitter, min_track))

@@ -64,7 +64,6 @@ class OutputOptions:
         first_category_id: number the classes anew from here on; None for the model's own numbers.
         every: every so many frames are written to annotations, under their own numbers; all are looked at.
         only_key_frames: key frames alone are written to annotations.
-        min_track: tracks seen on fewer frames are left out of annotations.
         save_frames: the pictures that are written about are saved beside their labels, as `jpg` or `png`.
         media_url: what stands before the video's name where Label Studio looks for it.
     """
@@ -115,7 +114,6 @@ class OutputOptions:
         1, help="Write every Nth frame to annotations, under its own number.", metavar="N", panel=LOOK, low=1
     )
     only_key_frames: bool = option(False, help="Write key frames alone to annotations.", panel=LOOK)
-    min_track: int = 1  # a run's own results are waited for and dropped before they are written, by `--min-track`
     save_frames: SaveFrames = option(
         "no",
         help="Save the pictures too, under the names that labels have: in folders of YOLO, COCO and MOT.",

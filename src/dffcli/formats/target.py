@@ -23,6 +23,7 @@ class Target:
         sequence: what is annotated.
         options: how it is written.
         fitter: brings every frame into what the format holds.
+        min_track: tracks seen on fewer frames are left out; those of a run are left out before they come here.
         notes: what a user should know of how it was written.
     """
 
@@ -33,6 +34,7 @@ class Target:
     sequence: Sequence
     options: OutputOptions
     fitter: Fitter
+    min_track: int = 1
     notes: list[str] = field(default_factory=list)
 
     def write_beside(self, ending: str, text: str) -> None:
