@@ -676,3 +676,23 @@ def test_a_video_can_be_written_straight_through(tmp_path: Path, kind: str, sour
     assert decoded > 45_000
     offset = times_in(tmp_path / f"out.{kind}", "audio")[0] - times_in(tmp_path / f"out.{kind}", "video")[0]
     assert offset == pytest.approx(times_in(source, "audio")[0] - times_in(source, "video")[0], abs=0.002)
+
+
+def test_what_a_matroska_file_wants_cut_off_is_cut_off(tmp_path: Path) -> None:
+    path = make_video(tmp_path / "in.mkv", 3, time_base=MS, ticks=[0, 40, 80])
+    data = path.read_bytes()
+    place = data.index(b"\x55\xb0")  # the colours: an element of the picture that is longer than three crops
+    length = 3 + (data[place + 2] & 0x7F)
+    crops = b"".join(struct.pack(">HBB", number, 0x81, pixels) for number, pixels in CROPS)
+    void = b"\xec" + bytes([0x80 | (length - len(crops) - 2)]) + bytes(length - len(crops) - 2)
+    path.write_bytes(data[:place] + crops + void + data[place + length :])
+    with open_source(str(path)) as source:
+        frames = list(source)
+
+    assert source.info.size == (SIZE[0] - 6, SIZE[1] - 10 - 4)
+    assert np.abs(frames[2].image.astype(int) - picture(2)[6:, 10:-4]).mean() < 8
+    assert frames[2].luma is not None
+    assert frames[2].luma.shape == source.info.size
+
+
+CROPS = ((0x54BB, 6), (0x54CC, 10), (0x54DD, 4))  # top, left, right

@@ -12,10 +12,10 @@ from pathlib import Path
 from typing import BinaryIO
 
 from dffcli.video.boxes import boxes
+from dffcli.video.ebml import CLUSTER, SEGMENT, element_head
 
 TS_SYNC = 0x47
 TS_SIZES = (188, 192, 204)  # bytes of a packet: plain, with a time code (M2TS), with error correction
-SEGMENT, CLUSTER, EBML = 0x18538067, 0x1F43B675, 0x1A45DFA3
 ASF_FILE_PROPERTIES = bytes.fromhex("a1dcab8c47a9cf118ee400c00c205365")
 PROGRAM_END, PACK = 0xB9, 0xBA  # start codes of an MPEG program stream
 MAX_STEPS = 5_000_000  # pieces that are walked over; an hour of an unfinished Matroska has some 400,000
@@ -51,7 +51,7 @@ def _matroska(file: BinaryIO, size: int) -> bool:
             return False
         file.seek(place)
         head = file.read(12)
-        number, content, length = _ebml_head(head)
+        number, content, length = element_head(head)
         if length == 0 and content == 0:
             return True  # not even a whole head
         if number in (SEGMENT, CLUSTER) and (length is None or number == CLUSTER):
@@ -65,22 +65,6 @@ def _matroska(file: BinaryIO, size: int) -> bool:
         if place > size:
             return True
     return False
-
-
-def _ebml_head(head: bytes) -> tuple[int, int, int | None]:
-    """The id of an element, the bytes of its head, the bytes of its content (None where it does not say)."""
-    if not head or not head[0]:
-        return 0, 0, 0
-    id_length = 9 - head[0].bit_length()
-    if len(head) <= id_length or not head[id_length]:
-        return 0, 0, 0
-    size_length = 9 - head[id_length].bit_length()
-    if len(head) < id_length + size_length:
-        return 0, 0, 0
-    number = int.from_bytes(head[:id_length], "big")
-    mask = (1 << 7 * size_length) - 1
-    length = int.from_bytes(head[id_length : id_length + size_length], "big") & mask
-    return number, id_length + size_length, None if length == mask else length
 
 
 def _riff(file: BinaryIO, size: int) -> bool:

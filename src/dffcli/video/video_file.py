@@ -32,6 +32,7 @@ from dffcli.video.container import (
     rational,
     video_stream,
 )
+from dffcli.video.ebml import Crop, crops
 from dffcli.video.endings import is_cut_off
 from dffcli.video.feed import FileFeed, PassingFeed, TrackFeed
 from dffcli.video.hdr import is_hdr
@@ -101,6 +102,7 @@ class VideoFile:
             first = self._first_picture(pictures)
             self._orientation = read_orientation(first)
             self._stored_size = (first.height, first.width)
+            self._crop = self._crop_of(self._stored_size)
             self.info = self._describe(first)
             self._clock = FrameClock(
                 time_base=self.info.time_base, rate=self.info.average_rate, first=self._time_of_unmarked(first)
@@ -309,6 +311,14 @@ class VideoFile:
             return self._counted.next()
         return self._counted.at(picture.dts)
 
+    def _crop_of(self, size: tuple[int, int]) -> Crop | None:
+        """What a Matroska file wants cut off the stored picture."""
+        if not self._is_file or not isinstance(self._place, Path) or "matroska" not in self._container.format.name:
+            return None
+        found = crops(self._place)
+        crop = found[self._stream.index] if self._stream.index < len(found) else Crop()
+        return crop if crop.fits(size) else None
+
     def _time_of_unmarked(self, first: VideoFrame) -> Fraction:
         """When a first frame without a timestamp is shown: as long before the first one that has one as it is away."""
         if first.pts is not None or not self._is_file or not isinstance(self._place, Path):
@@ -379,6 +389,9 @@ class VideoFile:
             duration = max(min(ends) - (span.start or 0), Fraction(0)) if ends else None
             count = round(duration * rate) if duration and rate else None
         h, w = self._stored_size
+        if self._crop is not None:
+            rows, columns = self._crop.within(self._stored_size)
+            h, w = rows.stop - rows.start, columns.stop - columns.start
         return SourceInfo(
             name=Path(self._name).name or self._name,
             size=(w, h) if self._orientation.transpose else (h, w),
@@ -398,9 +411,14 @@ class VideoFile:
 
     def _frame(self, picture: VideoFrame, time: Fraction) -> Frame:
         image, luma = self._converter.rgb(picture), self._converter.luma(picture)
+        if self._crop is not None and self._crop.fits(image.shape[:2]):
+            part = self._crop.within(image.shape[:2])
+            image = np.ascontiguousarray(image[part])
+            luma = None if luma is None else np.ascontiguousarray(luma[part])
         if not self._orientation.is_identity:
             image = self._orientation.apply(image)
             luma = None if luma is None else self._orientation.apply(luma)
+        is_as_stored = self._orientation.is_identity and self._crop is None
         size = (picture.height, picture.width)
         is_resized = size != self._stored_size
         if is_resized:
@@ -423,7 +441,7 @@ class VideoFile:
             duration_seconds=picture.duration * self.info.time_base if picture.duration else None,
             luma=luma,
             is_corrupt=is_corrupt,
-            motion_vectors=_vectors(picture) if self._motion_vectors and self._orientation.is_identity else None,
+            motion_vectors=_vectors(picture) if self._motion_vectors and is_as_stored else None,
             is_resized=is_resized,
         )
 
