@@ -229,15 +229,16 @@ def test_the_detector_trains_from_the_command_line_on_a_labelled_video(
         "categories": [{"id": 1, "name": "boat"}],
         "videos": [{"id": 1, "name": "square"}],
         "images": [
-            {"id": i, "video_id": 1, "frame_id": i, "file_name": str(frame.path)} for i, frame in enumerate(frames)
+            {"id": i, "video_id": 1, "frame_id": i, "file_name": frame.path.name} for i, frame in enumerate(frames)
         ],
         "annotations": [
             {"id": i, "image_id": i, "category_id": 1, "bbox": [left + 8 * i, top, right - left, bottom - top]}
             for i in range(len(frames))
         ],
     }
-    (tmp_path / "video.json").write_text(json.dumps(content))
-    arguments = ["train", "rfcn", str(tmp_path / "run"), "--data", str(tmp_path / "video.json"), "--steps", "1"]
+    labels = frames[0].path.parent / "video.json"  # beside its pictures: names must not lead anywhere else
+    labels.write_text(json.dumps(content))
+    arguments = ["train", "rfcn", str(tmp_path / "run"), "--data", str(labels), "--steps", "1"]
     arguments += ["--pairs", "1", "--short-side", "160", "--long-side", "240"]
     assert main(arguments) == 1  # ImageNet VID has watercraft
     assert "the data has boat: choose with --classes" in " ".join(capsys.readouterr().err.split())
