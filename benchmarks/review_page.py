@@ -13,6 +13,7 @@ from time import perf_counter
 import numpy as np
 from playwright.sync_api import sync_playwright
 
+from common import save, table
 from dffcli.review.bundle import write_page
 from dffcli.review.result import open_result
 
@@ -82,12 +83,18 @@ def main() -> None:
                 " return performance.now() - s; })()"
             )
             browser.close()
-    print(f"{options.frames} frames, {options.frames * options.boxes} boxes")
-    print(f"read and judged (Python)      {read:6.2f} s")
-    print(f"packed                        {pack:6.2f} s, {len(packed) / 1e6:.1f} MB")
-    print(f"page open and ready           {load:6.2f} s")
-    print(f"a frame while scrubbing       {statistics.median(scrub):6.1f} ms (median), {max(scrub):.1f} ms (worst)")
-    print(f"a correction                  {correct:6.1f} ms")
+    figures = {
+        "read and judged (Python), s": f"{read:.2f}",
+        "packed for the page, s": f"{pack:.2f}",
+        "size of that, MB": f"{len(packed) / 1e6:.1f}",
+        "page open and ready, s": f"{load:.2f}",
+        "a frame while scrubbing, ms (median)": f"{statistics.median(scrub):.1f}",
+        "a frame while scrubbing, ms (worst)": f"{max(scrub):.1f}",
+        "a correction, ms": f"{correct:.1f}",
+    }
+    title = f"`dff review` on {options.frames} frames with {options.frames * options.boxes} boxes"
+    rows = table(["", "measured"], [[name, value] for name, value in figures.items()])
+    save("review_page", title=title, text=rows, command="python benchmarks/review_page.py")
 
 
 if __name__ == "__main__":
