@@ -97,26 +97,39 @@ def option(default: Any = MISSING, declared: Option | None = None, **facts: Any)
 
 @dataclass(frozen=True, slots=True)
 class Setting:
-    """A field of a group of settings, with its value."""
+    """A field of a group of settings, with its value.
+
+    Attributes:
+        name: of the field.
+        value: of it.
+        option: what the field says of itself.
+        group: names of the fields that lead to the group it is in; empty where that is the value itself.
+    """
 
     name: str
     value: Any
     option: Option | None
+    group: tuple[str, ...] = ()
 
     @property
     def words(self) -> str:
         """The name as people read it."""
-        return self.name.replace("_", " ")
+        return " ".join((*self.group, self.name)).replace("_", " ")
 
 
-def settings_of(group: Any) -> Iterator[Setting]:
-    """Every setting of a dataclass value, those of the groups in it included."""
+def settings_of(group: Any, *, within: tuple[str, ...] = ()) -> Iterator[Setting]:
+    """Every setting of a dataclass value, those of the groups in it included.
+
+    Args:
+        group: the value.
+        within: names of the fields that lead to it.
+    """
     for field in dataclasses.fields(group):
         value = getattr(group, field.name)
         if dataclasses.is_dataclass(value) and not isinstance(value, type):
-            yield from settings_of(value)
+            yield from settings_of(value, within=(*within, field.name))
         else:
-            yield Setting(field.name, value, field.metadata.get(_KEY))
+            yield Setting(field.name, value, field.metadata.get(_KEY), within)
 
 
 def option_of(field: dataclasses.Field[Any]) -> Option | None:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import fields, replace
+from dataclasses import replace
 from fractions import Fraction
 from pathlib import Path
 from typing import Any
@@ -10,7 +10,6 @@ from typing import Any
 import pytest
 
 from dffcli.core.types import Task
-from dffcli.formats.sink import OutputOptions
 from dffcli.option import Setting, settings_of
 from dffcli.run.config import RunConfig
 from dffcli.run.identity import WHOLE_BYTES, digest, identity_of
@@ -63,23 +62,25 @@ WITHOUT_EFFECT: dict[str, Any] = {"max_pixels": 9_000_000, "overwrite": True, "r
 CONFIG = RunConfig("in.mp4", ("o.json",), Task.DETECT)
 
 
-def changed(name: str, value: object) -> RunConfig:
-    if name in {field.name for field in fields(OutputOptions)}:
-        return replace(CONFIG, output=replace(CONFIG.output, **{name: value}))
-    return replace(CONFIG, **{name: value})
+def changed(setting: Setting, value: object) -> RunConfig:
+    change = {setting.name: value}
+    if setting.group == ("output",):
+        return replace(CONFIG, output=replace(CONFIG.output, **change))
+    assert setting.group == ()
+    return replace(CONFIG, **change)
 
 
 def test_every_setting_is_known_here() -> None:
     assert {setting.name for setting in settings_of(CONFIG)} == OTHER.keys() | WITHOUT_EFFECT.keys()
 
 
-@pytest.mark.parametrize("setting", list(settings_of(CONFIG)), ids=lambda setting: setting.name)
+@pytest.mark.parametrize("setting", list(settings_of(CONFIG)), ids=lambda setting: setting.words)
 def test_a_setting_counts_unless_it_says_that_it_shapes_no_result(setting: Setting) -> None:
-    assert setting.option is not None
-    value = (OTHER if setting.option.shapes_result else WITHOUT_EFFECT)[setting.name]
+    shapes_result = setting.option is None or setting.option.shapes_result
+    value = (OTHER if shapes_result else WITHOUT_EFFECT)[setting.name]
     assert value != setting.value
-    before, after = identity_of(CONFIG), identity_of(changed(setting.name, value))
-    assert (before != after) is setting.option.shapes_result
+    before, after = identity_of(CONFIG), identity_of(changed(setting, value))
+    assert (before != after) is shapes_result
 
 
 def test_outputs_count_by_where_they_lie_and_not_by_what_is_there(tmp_path: Path) -> None:

@@ -31,10 +31,6 @@ from dffcli.core.types import (
 
 T = TypeVar("T")
 
-STAGES = ("decode", "prepare", "features", "flow", "warp", "carry", "head on key", "head", "compare", "draw and encode")
-"""Stages in the order in which a frame meets them; `head` is the head on propagated frames, `compare` all that it takes
-to compare a key frame's own answer with a carried one."""
-
 
 @dataclass(slots=True)
 class Stopwatch:
