@@ -10,6 +10,7 @@ from dffcli.geometry import box_iou
 
 MATCH_OVERLAP = 0.5  # intersection over union
 CONFIDENT = 0.5  # score of a box that counts, where a run has no threshold of its own
+PICTURE = 400.0  # boxes, for as many of which a picture counts as evidence: its pixels hang together
 WEAK = 0.5  # times the confident score: a box that weak still answers a confident one
 
 
@@ -29,7 +30,7 @@ def disagreement(one: Prediction, other: Prediction, *, confident: float = CONFI
         ModelError: they are of different tasks.
     """
     if isinstance(one, SegmentationMap) and isinstance(other, SegmentationMap):
-        return Disagreement(float(np.mean(one.category_ids != other.category_ids)), 1.0)
+        return Disagreement(PICTURE * float(np.mean(one.category_ids != other.category_ids)), PICTURE)
     if isinstance(one, Detections) and isinstance(other, Detections):
         pairs = (one, other), (other, one)
         alone = sum(_unanswered(mine, theirs, confident) for mine, theirs in pairs)

@@ -8,10 +8,12 @@ from functools import lru_cache
 from dffcli.core.types import Disagreement
 
 GROWTH = 0.5  # the difference grows with the distance to the power of this (benchmarks/target.py)
-FIRST_RATE = 0.02  # at a distance of one frame, before anything was compared
+FIRST_RATE = 0.04  # at a distance of one frame, before anything was compared
+FIRST_WEIGHT = 100.0  # of that guess: boxes at a distance of one frame
+MEMORY = 900.0  # the same; after so much, what was found before counts for half
 FIRST_GAIN = 0.7  # what a second side leaves of the difference, before anything was compared
+EMPTY = 2.0  # boxes, for as many of which it counts that both answers found nothing
 KEEP_GAIN = 0.9  # weight of all comparisons with a second side before against the latest
-KEEP = 0.5  # the same of those with one side
 
 
 @dataclass(slots=True)
@@ -19,24 +21,22 @@ class Drift:
     """What propagation costs on one video: rate x distance ** GROWTH from one key frame, less between two.
 
     Between key frames at two distances it is gain x rate x the harmonic mean of the distances ** GROWTH. Both numbers
-    are ratios of sums in which older comparisons count for less, so that a frame with many boxes counts for many.
-
-    Attributes:
-        keep: weight of all comparisons before against the latest, 0..1.
+    are ratios of sums, so that a frame with many boxes counts for many; what was found before is forgotten as fast as
+    new evidence comes, quickly where a frame tells much and slowly where it holds a single box.
     """
 
-    keep: float = KEEP
     _wrong: float = 0.0  # found different, from one side
     _base: float = 0.0  # what was compared there, times distance ** GROWTH
     _wrong_between: float = 0.0  # the same, from two
     _base_between: float = 0.0
     _total: float = 0.0  # what was compared, and how often
     _times: float = 0.0
+    _evidence: float = 0.0  # what was compared in all
 
     @property
     def rate(self) -> float:
         """Share that differs at a distance of one frame from one key frame."""
-        return self._wrong / self._base if self._base else FIRST_RATE
+        return (self._wrong + FIRST_RATE * FIRST_WEIGHT) / (self._base + FIRST_WEIGHT)
 
     @property
     def gain(self) -> float:
@@ -49,21 +49,29 @@ class Drift:
         return self._total / self._times if self._times else 1.0
 
     @property
+    def reach(self) -> int:
+        """Frames of the longest stretch that is to be planned on so little evidence: one for every box compared."""
+        return int(self._evidence)
+
+    @property
     def memory(self) -> tuple[float, ...]:
         """All that was learned."""
-        return self._wrong, self._base, self._wrong_between, self._base_between, self._total, self._times
+        one, between = (self._wrong, self._base), (self._wrong_between, self._base_between)
+        return *one, *between, self._total, self._times, self._evidence
 
     def recall(self, memory: tuple[float, ...]) -> None:
         """Go on from there."""
-        self._wrong, self._base, self._wrong_between, self._base_between, self._total, self._times = memory
+        self._wrong, self._base, self._wrong_between, self._base_between, *sizes = memory
+        self._total, self._times, self._evidence = sizes
 
     def learn(self, distances: tuple[int, ...], found: Disagreement) -> None:
         """Take in a comparison of a fresh answer with one from a key frame, or from key frames on both sides."""
-        self._total = self.keep * self._total + found.total
-        self._times = self.keep * self._times + 1
+        self._evidence = min(self._evidence + max(found.total, EMPTY), MEMORY)
         if len(distances) == 1:
-            self._wrong = self.keep * self._wrong + found.wrong
-            self._base = self.keep * self._base + found.total * distances[0] ** GROWTH
+            base = found.total * distances[0] ** GROWTH
+            kept = MEMORY / (MEMORY + base)
+            self._wrong, self._base = kept * self._wrong + found.wrong, kept * self._base + base
+            self._total, self._times = kept * self._total + found.total, kept * self._times + 1
         else:
             self._wrong_between = KEEP_GAIN * self._wrong_between + found.wrong
             base = found.total * self.rate * between(distances[0], distances[1])

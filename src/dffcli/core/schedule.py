@@ -119,7 +119,8 @@ class TargetAgreement:
     @property
     def interval(self) -> int:
         """Frames from one key frame to the next, as learned so far."""
-        longest = min(FASTEST_GROWTH * self._before + 1 if self._before else FIRST_INTERVAL, self.max_interval)
+        longest = min(max(FIRST_INTERVAL, self.drift.reach), FASTEST_GROWTH * self._before + 1, self.max_interval)
+        longest = longest if self._before else min(FIRST_INTERVAL, self.max_interval)
         planned = (n for n in range(longest, 1, -1) if self._expected(n) <= self._affordable(n))
         return next(planned, 1)
 

@@ -332,8 +332,8 @@ class Disagreement:
     """How much of one answer another does not share.
 
     Attributes:
-        wrong: what differs: pixels, as a share of the picture; or boxes.
-        total: what was compared: 1 for a picture; the boxes of both answers.
+        wrong: how much of it differs.
+        total: what was compared: the boxes of both answers; a picture counts for so many boxes.
     """
 
     wrong: float
