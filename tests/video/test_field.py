@@ -696,3 +696,39 @@ def test_what_a_matroska_file_wants_cut_off_is_cut_off(tmp_path: Path) -> None:
 
 
 CROPS = ((0x54BB, 6), (0x54CC, 10), (0x54DD, 4))  # top, left, right
+
+
+@pytest.mark.parametrize("suffix", [".mp4", ".mkv", ".webm"])
+def test_a_cover_picture_comes_along(tmp_path: Path, suffix: str) -> None:
+    buffer = io.BytesIO()
+    Image.fromarray(picture(9)).save(buffer, "JPEG")
+    path = tmp_path / "in.mp4"
+    with av.open(str(path), "w") as container:
+        stream: Any = container.add_stream("libx264", rate=25)
+        stream.width, stream.height, stream.pix_fmt = SIZE[1], SIZE[0], "yuv420p"
+        cover: Any = container.add_mux_stream("mjpeg", width=SIZE[1], height=SIZE[0])
+        cover.disposition = 1024
+        container.start_encoding()
+        packet: Any = av.Packet(buffer.getvalue())
+        packet.stream, packet.pts, packet.dts, packet.time_base = cover, 0, 0, MS
+        container.mux(packet)
+        for index in range(5):
+            container.mux(stream.encode(av.VideoFrame.from_ndarray(picture(index), format="rgb24")))
+        container.mux(stream.encode(None))
+    frames, notes = copied(path, tmp_path / f"out{suffix}")
+    with av.open(str(tmp_path / f"out{suffix}")) as written:
+        if suffix == ".mp4":
+            (found,) = [s for s in written.streams.video if s.disposition & 1024]
+            data = next(bytes(packet) for packet in written.demux(found))
+        elif suffix == ".mkv":
+            (attached,) = [s for s in written.streams if s.disposition & 1024 or s.type == "attachment"]
+            data = (
+                next(bytes(packet) for packet in written.demux(attached)) if attached.type == "video" else attached.data
+            )
+
+    assert len(frames) == 5
+    if suffix == ".webm":
+        assert notes == ["the cover picture (mjpeg) was left out: webm has none"]
+    else:
+        assert notes == []
+        assert data == buffer.getvalue()

@@ -143,16 +143,43 @@ def _works(muxer: str, way: Way, sample: Packet[Any] | None) -> bool:
             target, convert = way.make(output)
             output.start_encoding()
             if sample is not None and convert is None:
-                before = (sample.pts, sample.dts, sample.duration, sample.time_base, sample.stream)
-                sample.pts = sample.dts = 0
-                sample.stream = target
-                output.mux(sample)
-                sample.pts, sample.dts, sample.duration, sample.time_base, sample.stream = before
+                mux_unchanged(sample, target, output)
         finally:
             output.close()
     except (av.FFmpegError, OSError, ValueError, NotImplementedError, RuntimeError):
         return False
     return True
+
+
+def mux_unchanged(packet: Packet[Any], target: Any, output: OutputContainer) -> None:
+    """Write a packet at time 0 and leave it as it was: muxing changes it."""
+    before = (packet.pts, packet.dts, packet.duration, packet.time_base, packet.stream)
+    packet.pts = packet.dts = 0
+    packet.stream = target
+    output.mux(packet)
+    packet.pts, packet.dts, packet.duration, packet.time_base, packet.stream = before
+
+
+def cover_fits(muxer: str, stream: Any, sample: Packet[Any]) -> bool:
+    """A container can hold a cover picture."""
+    return muxer == "matroska" or (
+        muxer in ("mp4", "mov") and _works(muxer, Way(partial(_cover_stream, stream)), sample)
+    )
+
+
+def add_cover(output: OutputContainer, stream: Any, sample: Packet[Any]) -> Any:
+    """Add a cover picture: to Matroska as an attachment, to mp4 as a stream, which is returned."""
+    if output.format.name in ("matroska", "tee"):
+        suffix = {"mjpeg": "jpg"}.get(codec_name(stream) or "", codec_name(stream))
+        output.add_attachment(f"cover.{suffix}", f"image/{'jpeg' if suffix == 'jpg' else suffix}", bytes(sample))
+        return None
+    return _cover_stream(stream, output)[0]
+
+
+def _cover_stream(stream: Any, output: OutputContainer) -> tuple[Any, Convert | None]:
+    target = output.add_stream_from_template(stream, opaque=True)
+    target.disposition = stream.disposition
+    return target, None
 
 
 def _copied(stream: Any, output: OutputContainer) -> tuple[Any, Convert | None]:

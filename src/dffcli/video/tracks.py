@@ -9,10 +9,21 @@ from typing import Any, Self
 
 from av.container import OutputContainer
 from av.packet import Packet
+from av.stream import Disposition
 
 from dffcli.video.clock import TrackClock
 from dffcli.video.feed import TrackFeed
-from dffcli.video.fit import CONTAINERS, Way, kind_of, left_out, ways_into
+from dffcli.video.fit import (
+    CONTAINERS,
+    Way,
+    add_cover,
+    codec_name,
+    cover_fits,
+    kind_of,
+    left_out,
+    mux_unchanged,
+    ways_into,
+)
 from dffcli.video.recode import AudioMode
 
 COPIED_TYPES = ("audio", "subtitle", "attachment")
@@ -74,7 +85,16 @@ class CopiedTracks:
         streams = [s for s in feed.container.streams if s.type in COPIED_TYPES]
         if audio == "none":
             streams = [s for s in streams if s.type != "audio"]
-        samples = feed.sample({s.index for s in streams if s.type != "attachment"})
+        covers = [s for s in feed.container.streams.video if s.disposition & Disposition.attached_pic]
+        samples = feed.sample({s.index for s in (*streams, *covers) if s.type != "attachment"})
+        self._covers: list[tuple[Any, Packet[Any]]] = []
+        for cover in covers:
+            sample = samples.get(cover.index)
+            if sample is not None and cover_fits(muxer, cover, sample):
+                self._covers.append((cover, sample))
+            else:
+                kind = codec_name(cover)
+                self._notes.append(f"the cover picture ({kind}) was left out: {CONTAINERS[muxer]} has none")
         for stream in streams:
             ways = ways_into(muxer, stream, samples.get(stream.index), audio=audio, is_streamed=is_streamed)
             way = next(iter(ways), None)
@@ -118,6 +138,14 @@ class CopiedTracks:
             if output.format.name == "mov" and (language := track.source.language) in MAC_LANGUAGES:
                 track.target.metadata["language"] = MAC_LANGUAGES[language]
             track.target.disposition = track.source.disposition
+
+        self._cover_targets = [add_cover(output, stream, sample) for stream, sample in self._covers]
+
+    def write_covers(self, output: OutputContainer) -> None:
+        """Write the cover pictures, where they are streams."""
+        for target, (_, packet) in zip(self._cover_targets, self._covers, strict=True):
+            if target is not None:
+                mux_unchanged(packet, target, output)
 
     def begin(self, *, shift: Fraction, first: Fraction | None, end: Fraction | None) -> None:
         """Say what is wanted, once the first picture is known.

@@ -17,7 +17,7 @@ import numpy as np
 from av import VideoFrame
 from av.container import OutputContainer
 from av.packet import Packet
-from av.stream import Stream
+from av.stream import Disposition, Stream
 from av.video.reformatter import ColorPrimaries, ColorRange, Colorspace, ColorTrc
 from av.video.stream import VideoStream
 
@@ -276,6 +276,7 @@ class VideoWriter:
             self._label(self._feed)
         self._opened().start_encoding()
         if self._tracks is not None:
+            self._tracks.write_covers(self._opened())
             self._tracks.begin(shift=self._shift, first=first if is_part else None, end=info.end_seconds)
 
     def _label(self, feed: TrackFeed) -> None:
@@ -326,7 +327,8 @@ class VideoWriter:
             return
         with av.open(f"file:{self._part}", metadata_errors="replace") as written:
             lost = lost_labels(self._labels, written)
-            found = sum(packet.size > 0 for packet in written.demux(written.streams.video[:1]))
+            pictures = [s for s in written.streams.video if not s.disposition & Disposition.attached_pic]
+            found = sum(packet.size > 0 for packet in written.demux(pictures[:1]))
         if found != self.frames:
             raise OutputError(f"{self._path}: expected {self.frames} frames in the written file, found {found}")
         if lost:
