@@ -16,8 +16,8 @@ from dffcli.cli import app, main
 from tests.make_clip import make_clip
 
 READS = {
-    "segment": ("source", "weights", "flow"),
-    "detect": ("source", "weights", "flow"),
+    "segment": ("source", "weights", "class_names", "flow"),
+    "detect": ("source", "weights", "class_names", "flow"),
     "convert": ("source", "corrections"),
     "review": ("result", "video"),
     "bench": ("source", "weights", "flows", "ground_truth"),
@@ -37,7 +37,7 @@ READS = {
 WRITES = {
     "segment": ("outputs", "report"),
     "detect": ("outputs", "report"),
-    "convert": ("target",),
+    "convert": ("target", "report"),
     "review": ("page", "corrections"),
     "bench": ("output",),
     "eval segment": ("json_file",),
@@ -52,14 +52,16 @@ WRITES = {
 """What names something that is written, by command: every one of these stands in CASES below."""
 
 NAMES_NOTHING = frozenset((
-    "adaptive", "as_json", "average_decay", "backbone_rate", "batch_size", "causal", "classes", "clip_norm",
-    "crf", "crop", "device", "distill", "drop", "dry_run", "end", "end_to_end", "format", "frames", "freeze",
-    "input_size", "interval", "intervals", "is_browser_opened", "journals", "keep_clip", "key_interval",
-    "learning_rate", "long", "long_side", "mask_ids", "max_interval", "max_offset", "max_pixels", "memory",
-    "min_confidence", "model", "models", "name", "network_only", "no_memory", "opacity", "optimizer",
-    "overwrite", "pairs", "palette", "pasted", "pixels", "port", "precision", "quiet", "rate", "rate_schedule",
-    "resume", "runtime", "schedule", "score_threshold", "seed", "short_side", "show", "size", "source_format",
-    "start", "steps", "task", "track", "validate_every", "view_size", "warmup", "weather", "weight_decay",
+    "adaptive", "as_json", "audio", "average_decay", "backbone_rate", "batch_size", "budget", "causal",
+    "classes", "clip_norm", "crf", "crop", "device", "distill", "drop", "drop_lost", "dry_run", "end",
+    "end_to_end", "every", "first_category_id", "format", "fps", "frames", "freeze", "input_size", "interval",
+    "intervals", "is_browser_opened", "journals", "keep_clip", "key_interval", "keyframe_tolerance",
+    "learning_rate", "long", "long_side", "map_classes", "mask_ids", "max_interval", "max_offset", "max_pixels",
+    "memory", "min_confidence", "min_track", "model", "models", "name", "network_only", "no_memory", "opacity",
+    "optimizer", "overwrite", "pairs", "palette", "pasted", "pixels", "port", "precision", "quiet", "rate",
+    "rate_schedule", "resume", "runtime", "schedule", "score_threshold", "seed", "short_side", "show", "size",
+    "source_format", "start", "steps", "stream", "strict", "take_back", "target_agreement", "task", "track",
+    "validate_every", "video", "view_size", "warmup", "weather", "weight_decay",
 ))  # fmt: skip
 """Parameters that name no file."""
 
@@ -116,6 +118,7 @@ CASES = [
     Case("detect", "outputs", (*DETECT, "-o", "{out}"), "o.json"),
     Case("detect", "report", (*DETECT, "-o", "x.json", "--report", "{out}"), "r.json"),
     Case("convert", "target", ("convert", "{boxes}", "{out}"), "o.xml"),
+    Case("convert", "report", ("convert", "{boxes}", "x.xml", "--report", "{out}"), "r.json"),
     Case("review", "page", ("review", "{boxes}", "{clip}", "-o", "{out}"), "page.html"),
     Case("bench", "output", ("bench", "{clip}", "-o", "{out}", "--frames", "1"), "b", inside="bench.md"),
     Case("bench", "output", ("bench", "{clip}", "-o", "{out}", "--frames", "1"), "b", inside="stages.svg"),

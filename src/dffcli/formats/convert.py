@@ -7,7 +7,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from dffcli.errors import DataError, OutputError
+from dffcli.errors import DataError, DFFError, OutputError
 from dffcli.files.atomic import atomic_path, claimed, writing
 from dffcli.files.check import check_outputs
 from dffcli.formats.account import Account, Line
@@ -97,15 +97,22 @@ def convert(source: str, target: str, options: ConvertOptions | None = None) -> 
         wanted = Annotated(sequence, apply(operations, wanted.records))
     sequence, records = options.filters.applied(wanted, account)
     files, folders = ([], [target]) if is_folder(target, name) else ([target], [])
-    with claimed(files=[*files, *reports], folders=folders, overwrite=overwrite):
+    failure: DFFError | None = None
+    with claimed(files=reports, overwrite=overwrite):  # told of a failure as well
         try:
-            with open_record_sink(target, name, sequence, options=options.output, account=account) as sink:
+            with (
+                claimed(files=files, folders=folders, overwrite=overwrite),
+                open_record_sink(target, name, sequence, options=options.output, account=account) as sink,
+            ):
                 for record in records:
                     sink.write_record(record)
                 _refuse_losses(source, target, name, account, is_strict=options.is_strict)
-        finally:
-            for report in reports if account.read.frames else ():
-                write_report(report, account)
+        except DFFError as error:
+            failure = error
+        for report in reports if account.read.frames else ():
+            write_report(report, account)
+    if failure is not None:
+        raise failure
     return Converted(found, name, account, sequence.info.name if len(videos) > 1 else None)
 
 
