@@ -7,7 +7,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from dffcli.errors import DataError, OutputError
+from dffcli.errors import DataError, DFFError, OutputError
 from dffcli.files.atomic import atomic_path, claimed, writing
 from dffcli.files.check import check_outputs
 from dffcli.formats.account import Account, Line
@@ -102,8 +102,8 @@ def convert(source: str, target: str, options: ConvertOptions | None = None) -> 
         wanted = Annotated(sequence, apply(operations, wanted.records))
     sequence, records = options.filters.applied(wanted, account)
     files, folders = ([], [target]) if is_folder(target, name) else ([target], [])
-    refused: LossError | None = None
-    with claimed(files=reports, overwrite=overwrite):  # the report says what was lost, also where nothing is written
+    failure: DFFError | None = None
+    with claimed(files=reports, overwrite=overwrite):  # told of a failure as well
         try:
             with (
                 claimed(files=files, folders=folders, overwrite=overwrite),
@@ -114,12 +114,12 @@ def convert(source: str, target: str, options: ConvertOptions | None = None) -> 
                 for record in records:
                     sink.write_record(record)
                 _refuse_losses(source, target, name, account, is_strict=options.is_strict)
-        except LossError as error:
-            refused = error
-        for report in reports:
+        except DFFError as error:
+            failure = error
+        for report in reports if account.read.frames else ():
             write_report(report, account)
-    if refused is not None:
-        raise refused
+    if failure is not None:
+        raise failure
     return Converted(found, name, account, sequence.info.name if len(videos) > 1 else None)
 
 
