@@ -1,6 +1,6 @@
 """Field files through reader and writer, beside what ffprobe says of them.
 
-    uv run python benchmarks/video_files.py FOLDER [FOLDER ...] [--to .mp4] [--json FILE]
+    uv run python benchmarks/video_files.py FOLDER [FOLDER ...] [--to .mkv] [--json FILE]
 
 Every file is read, its pictures are written again with its sound, and the result is probed by ffprobe. A row says how
 many frames there were and how many are there now, how far a frame's time moved at most, how far the sound moved against
@@ -19,6 +19,7 @@ from fractions import Fraction
 from pathlib import Path
 from typing import Any
 
+from common import save, table
 from dffcli.errors import DFFError, VideoDecodeError
 from dffcli.video.reader import open_source
 from dffcli.video.writer import VideoWriter
@@ -69,11 +70,11 @@ def run(path: Path, target: Path) -> dict[str, Any]:
                     except VideoDecodeError as error:
                         if not times:
                             raise
-                        row |= {"exit": 1, "error": str(error)}
+                        row |= {"exit": 1, "error": str(error).replace(f"{path.parent}/", "")}
             finally:
                 row["notes"] = [*source.notes.lines(), *(writer.notes if writer else [])]
     except DFFError as error:
-        row |= {"exit": 1, "error": str(error)}
+        row |= {"exit": 1, "error": str(error).replace(f"{path.parent}/", "")}
     except Exception as error:
         row |= {"exit": "traceback", "error": repr(error)}
     row["seconds"] = round(time.monotonic() - began, 2)
@@ -97,18 +98,29 @@ def run(path: Path, target: Path) -> dict[str, Any]:
     return row
 
 
-def line_of(row: dict[str, Any]) -> str:
+HEADER = ("file", "frames / ffprobe", "written", "read off, ms", "written off, ms", "sound", "moved, ms", "at end, ms")
+HEADER += ("exit", "said")
+
+
+def cells(row: dict[str, Any]) -> tuple[object, ...]:
     """A row of the table."""
 
     def ms(name: str) -> str:
         value = row.get(name)
-        return "-" if value is None else f"{1000 * value:.1f}"
+        return "" if value is None else f"{1000 * value:.1f}"
 
     said = "; ".join([*([row["error"]] if "error" in row else []), *row["notes"]])
     return (
-        f"| {row['file']} | {row['frames']}/{row['ffprobe_frames']} | {row.get('written_frames', 0)} | "
-        f"{ms('read_error')} | {ms('written_error')} | {row.get('sound', '-')} | {ms('sound_offset')} | "
-        f"{ms('sound_offset_end')} | {row['exit']} | {said} |"
+        row["file"],
+        f"{row['frames']} / {row['ffprobe_frames']}",
+        row.get("written_frames", 0),
+        ms("read_error"),
+        ms("written_error"),
+        row.get("sound", ""),
+        ms("sound_offset"),
+        ms("sound_offset_end"),
+        row["exit"],
+        said.replace("|", "/"),
     )
 
 
@@ -117,30 +129,41 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("folders", nargs="+", type=Path)
     parser.add_argument("--to", default=".mp4", help="suffix of what is written")
-    parser.add_argument("--json", type=Path, help="write the rows there, too")
+    parser.add_argument("--json", type=Path, help="keep the rows there; rows that are there already are not run again")
     options = parser.parse_args()
-    files = sorted(
-        {
-            path
-            for folder in options.folders
-            for path in ([folder] if folder.is_file() else folder.rglob("*"))
-            if path.is_file() and path.suffix.lower() not in NO_INPUTS and path.name[0] != "."
-        },
-        key=lambda path: path.name,
-    )
-    header = ("file", "frames / ffprobe", "written", "read off, ms", "written off, ms", "sound", "moved, ms", "at end")
-    print(f"| {' | '.join((*header, 'exit', 'said'))} |\n{'|---' * (len(header) + 2)}|")
-    rows = []
+    files = {
+        path.name: path
+        for folder in options.folders
+        for path in ([folder] if folder.is_file() else folder.rglob("*"))
+        if path.is_file() and path.suffix.lower() not in NO_INPUTS and path.name[0] != "."
+    }
+    rows = json.loads(options.json.read_text()) if options.json and options.json.exists() else {}
     with tempfile.TemporaryDirectory() as folder:
-        for path in files:
+        for name, path in sorted(files.items()):
+            if name in rows:
+                continue
             target = Path(folder) / f"out{options.to}"
             target.unlink(missing_ok=True)
-            row = run(path, target)
-            print(line_of(row), flush=True)
-            rows.append(row)
-    if options.json:
-        options.json.write_text(json.dumps(rows, indent=1) + "\n")
-    sys.exit(any(row["exit"] == "traceback" for row in rows))
+            rows[name] = run(path, target)
+            print(name, rows[name]["exit"], file=sys.stderr, flush=True)
+            if options.json:
+                options.json.write_text(json.dumps(rows, indent=1) + "\n")
+    lines = [cells(rows[name]) for name in sorted(files)]
+    odd = [row for row in rows.values() if row["exit"] not in (0, 1)]
+    codes = [row["exit"] for row in rows.values()]
+    summary = (
+        f"{len(lines)} files, written to {options.to}: {codes.count(0)} end with exit code 0, {codes.count(1)} with 1, "
+        f"{len(odd)} with a traceback. Times are judged by ffprobe: how far those that were read lie from its own, how "
+        "far the written ones lie from those, how far the sound's first and last packet moved against the first and "
+        "last picture."
+    )
+    save(
+        f"video_files{options.to.replace('.', '_')}",
+        title="Field files in and out",
+        text=f"{summary}\n\n{table(HEADER, lines)}",
+        command=f"benchmarks/video_files.py FOLDER ... --to {options.to}",
+    )
+    sys.exit(bool(odd))
 
 
 if __name__ == "__main__":

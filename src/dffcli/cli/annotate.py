@@ -48,9 +48,10 @@ def _annotate(config: RunConfig, screen: Screen) -> RunReport:
         console = stack.enter_context(Console(quiet=screen.quiet))
         stack.enter_context(reporting(console.download))
         run = stack.enter_context(started(planned))
-        if run.source.info.is_live:
+        if run.source.info.may_stall:
             stack.enter_context(ending_gently(run.end))
         console.start(run.source.info, run.parts.built)
+        console.note(run.known_notes)
         if window is not None:
             window.start(run.source.info, recolored(run.parts.built.model.categories, config.output.palette))
         for result in run:

@@ -83,6 +83,11 @@ class Console:
         if self._bar is not None:
             self._bar.add_task(built.model.task, total=info.frame_count, facts="")
 
+    def note(self, lines: tuple[str, ...]) -> None:
+        """Say what is known beforehand, so that nobody waits for a result without sound."""
+        for line in lines:
+            self._console.print(f"note: {plain(line)}", style="yellow")
+
     def advance(self, _result: FrameResult, progress: RunProgress) -> None:
         """Show one more frame."""
         elapsed = monotonic() - self._started

@@ -135,6 +135,11 @@ class Run:
         self._ahead.close(within_seconds=PATIENCE_SECONDS if may_stall else None)
 
     @property
+    def known_notes(self) -> tuple[str, ...]:
+        """What is known beforehand of what will be left out or changed, in lines for the user."""
+        return (*self.source.notes.other, *(line for sink in self._sinks for line in sink.notes))
+
+    @property
     def progress(self) -> Progress:
         """How far it is."""
         span = self._plan.span
