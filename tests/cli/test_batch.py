@@ -67,3 +67,21 @@ def test_all_well_is_exit_code_zero(folder: Path, tmp_path: Path) -> None:
     out = tmp_path / "out"
     assert main(["segment", str(folder), "-o", str(out), "--format", "coco", "--quiet"]) == 0
     assert sorted(path.name for path in out.iterdir()) == ["b10.json", "b9.json"]
+
+
+def test_resuming_leaves_alone_what_is_done(folder: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    out = tmp_path / "out"
+    out.mkdir()
+    (out / "b9.json").write_text("done before")
+    arguments = ["segment", str(folder), "-o", str(out), "--format", "coco", "--weights", "random"]
+    assert main([*arguments, "-q"]) == 1
+    assert "1 of 2 videos failed: b9.mp4" in capsys.readouterr().err
+    assert main([*arguments, "--resume", "--overwrite"]) == 0
+    said = capsys.readouterr()
+    assert "b9.mp4: done before" in said.err
+    assert "done before" in said.out
+    assert (out / "b9.json").read_text() == "done before"
+
+
+def test_videos_whose_names_differ_in_case_alone_have_outputs_that_do_not() -> None:
+    assert outputs_for([Path("A.mp4"), Path("a.mkv")], ("out",), format=None) == ["out/A.mp4.mp4", "out/a.mkv.mp4"]

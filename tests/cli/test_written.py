@@ -16,8 +16,8 @@ from dffcli.cli import app, main
 from tests.make_clip import make_clip
 
 READS = {
-    "segment": ("source", "weights", "flow"),
-    "detect": ("source", "weights", "flow"),
+    "segment": ("source", "weights", "class_names", "flow"),
+    "detect": ("source", "weights", "class_names", "flow"),
     "convert": ("source", "corrections"),
     "review": ("result", "video"),
     "bench": ("source", "weights", "flows", "ground_truth"),
@@ -52,17 +52,17 @@ WRITES = {
 """What names something that is written, by command: every one of these stands in CASES below."""
 
 NAMES_NOTHING = frozenset((
-    "adaptive", "as_json", "average_decay", "backbone_rate", "batch_size", "causal", "classes", "clip_norm",
-    "crf", "crop", "device", "distill", "drop", "dry_run", "end", "end_to_end", "format", "frames", "freeze",
-    "input_size", "interval", "intervals", "is_browser_opened", "journals", "keep_clip", "key_interval",
-    "learning_rate", "long", "long_side", "mask_ids", "max_interval", "max_offset", "max_pixels", "memory",
-    "min_confidence", "model", "models", "name", "network_only", "no_memory", "opacity", "optimizer",
-    "overwrite", "pairs", "palette", "pasted", "pixels", "port", "precision", "quiet", "rate", "rate_schedule",
-    "resume", "runtime", "schedule", "score_threshold", "seed", "short_side", "show", "size", "source_format",
-    "start", "steps", "task", "track", "validate_every", "view_size", "warmup", "weather", "weight_decay",
-    "audio", "budget", "every", "fill_gaps", "first_category_id", "fps", "keyframe_tolerance", "max_cost",
-    "media_url", "min_track", "only_key_frames", "roll", "save_frames", "smooth", "stream", "strict",
-    "target_agreement", "class_names", "video", "take_back",
+    "adaptive", "as_json", "audio", "average_decay", "backbone_rate", "batch_size", "budget", "causal",
+    "classes", "clip_norm", "crf", "crop", "device", "distill", "drop", "drop_lost", "dry_run", "end",
+    "end_to_end", "every", "fill_gaps", "first_category_id", "format", "fps", "frames", "freeze", "input_size",
+    "interval", "intervals", "is_browser_opened", "journals", "keep_clip", "key_interval", "keyframe_tolerance",
+    "learning_rate", "long", "long_side", "map_classes", "mask_ids", "max_cost", "max_interval", "max_offset",
+    "max_pixels", "media_url", "memory", "min_confidence", "min_track", "model", "models", "name",
+    "network_only", "no_memory", "only_key_frames", "opacity", "optimizer", "overwrite", "pairs", "palette",
+    "pasted", "pixels", "port", "precision", "quiet", "rate", "rate_schedule", "resume", "roll", "runtime",
+    "save_frames", "schedule", "score_threshold", "seed", "short_side", "show", "size", "smooth",
+    "source_format", "start", "steps", "stream", "strict", "take_back", "target_agreement", "task", "track",
+    "validate_every", "video", "view_size", "warmup", "weather", "weight_decay",
 ))  # fmt: skip
 """Parameters that name no file."""
 

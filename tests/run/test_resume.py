@@ -20,9 +20,10 @@ import pytest
 
 from dffcli.core.types import Detections, KeyReason, Prediction, SegmentationMap, Task
 from dffcli.errors import InputError
+from dffcli.files.stamp import Stamp
 from dffcli.formats.sink import OutputOptions
 from dffcli.run.config import RunConfig
-from dffcli.run.journal import Journal, Record, journal_path
+from dffcli.run.journal import Journal, Record, journal_path, outputs_written
 from dffcli.run.runner import Progress, annotate
 from tests.video.media import make_video
 
@@ -176,6 +177,62 @@ def test_a_journal_that_cannot_be_written_does_not_stop_the_run(tmp_path: Path) 
             journal.add(record)
 
     assert journal.kept_frames == 0
+
+
+def interrupted(path: Path, *outputs: Path) -> None:
+    """A run that is killed when these outputs have got their names."""
+    journal = Journal(path, IDENTITY, resume=False, name="out")
+    for record in records(6):
+        journal.add(record)
+    for output in outputs:
+        part = output.with_name("part")
+        part.write_text("result")
+        stamp = Stamp.of(part)
+        assert stamp is not None
+        journal.announce(output, stamp)
+        part.rename(output)
+    with suppress(InterruptedError), journal:
+        raise InterruptedError
+
+
+def test_only_what_the_interrupted_run_had_written_may_be_replaced(tmp_path: Path) -> None:
+    ours, changed, theirs = (tmp_path / name for name in ("ours.json", "changed.json", "theirs.json"))
+    interrupted(tmp_path / "j", ours, changed)
+    changed.write_text("changed by hand")
+    theirs.write_text("theirs")
+
+    assert outputs_written(tmp_path / "j", name="out") == [ours]
+    journal = Journal(tmp_path / "j", IDENTITY, resume=True, name="out")
+    assert journal.resumed_index == 4
+    with suppress(InterruptedError), journal:  # killed again, before anything else gets its name
+        for record in records(10)[4:]:
+            journal.add(record)
+        raise InterruptedError
+    assert outputs_written(tmp_path / "j", name="out") == [ours]
+    assert Journal(tmp_path / "j", IDENTITY, resume=True, name="out").resumed_index == 8
+
+
+@pytest.mark.parametrize("content", [b"a diary\n", b'{"model": "some"}\n', b"dff-resumX"])
+@pytest.mark.parametrize("resume", [False, True])
+def test_a_file_that_only_has_a_journals_name_is_refused_and_kept(tmp_path: Path, content: bytes, resume: bool) -> None:
+    (tmp_path / "j").write_bytes(content)
+    with pytest.raises(InputError, match="dff did not write it; move it away"):
+        Journal(tmp_path / "j", IDENTITY, resume=resume, name="out")
+    with pytest.raises(InputError, match="dff did not write it"):
+        outputs_written(tmp_path / "j", name="out")
+
+    assert (tmp_path / "j").read_bytes() == content
+
+
+def test_a_journal_waits_until_the_outputs_have_their_names(tmp_path: Path) -> None:
+    journal = Journal(tmp_path / "j", IDENTITY, resume=False, name="out")
+    journal.waits_for_names = True
+    with journal:
+        for record in records(6):
+            journal.add(record)
+    assert (tmp_path / "j").exists()
+    journal.end(None)
+    assert not (tmp_path / "j").exists()
 
 
 def test_the_journal_lies_hidden_beside_the_output(tmp_path: Path) -> None:
