@@ -393,7 +393,7 @@ def torture(minutes: float, *, seed: int, most: int = 50) -> dict[str, Outcome]:
             options = {"most": most} if trial is trial_kills else {}
             try:
                 found[title] = trial(machine, work, clip, chance, until, **options)  # type: ignore[operator]
-            except PermissionError as error:
+            except (PermissionError, FileNotFoundError) as error:
                 print(f"  SKIPPED: {error}", flush=True)
                 continue
             print(f"  {found[title].tried} tried, {found[title].survived} survived", flush=True)

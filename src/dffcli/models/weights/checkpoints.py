@@ -5,6 +5,7 @@ from __future__ import annotations
 import argparse
 import pickle
 import re
+import warnings
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -85,7 +86,11 @@ def _read_safetensors(path: Path) -> object:
 
 def _read_pickle(path: Path) -> object:
     try:
-        with torch.serialization.safe_globals([argparse.Namespace]):  # torchvision's scripts keep their options beside
+        with (
+            torch.serialization.safe_globals([argparse.Namespace]),  # torchvision's scripts keep their options beside
+            warnings.catch_warnings(),
+        ):
+            warnings.simplefilter("ignore")  # of a strange pickle, in lines of torch's own
             _check_claims(path, torch.load(path, map_location="meta", weights_only=True))
             return torch.load(path, map_location="cpu", weights_only=True)
     except WeightsError:
