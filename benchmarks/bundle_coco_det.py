@@ -35,6 +35,13 @@ def read_network(path: Path) -> CocoDetector:
         return network
 
 
+def between(start: CocoDetector, trained: CocoDetector, *, share: float) -> CocoDetector:
+    """The network whose weights lie between two, so far from the first (WiSE-FT, arXiv 2109.01903)."""
+    weights = trained.state_dict()
+    start.load_state_dict({name: value.lerp(weights[name], share) for name, value in start.state_dict().items()})
+    return start
+
+
 def main() -> None:
     arguments = parser(__doc__)
     arguments.add_argument("network", type=Path)
@@ -42,10 +49,14 @@ def main() -> None:
     arguments.add_argument("--trained-on", default="COCO train2017, by its author", help="for the manifest")
     arguments.add_argument("--calibration", type=float, required=True, help="the score of its own that is told as 0.5")
     arguments.add_argument("--input-size", type=int, required=True)
+    arguments.add_argument("--start", type=Path, help="the network it was trained from, to go only a part of the way")
+    arguments.add_argument("--share", type=float, default=0.5, help="of the way from --start that is gone")
     options = arguments.parse_args()
     target = WEIGHTS / "coco-det.safetensors"
     calibration = (options.calibration,) * len(COCO)
     network = read_network(options.network)
+    if options.start:
+        network = between(read_network(options.start), network, share=options.share)
     export(target, network, categories=COCO, calibration=calibration, input_size=options.input_size)
     from detector import build_model, quality  # after the file is there
 
