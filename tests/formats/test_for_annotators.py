@@ -98,6 +98,20 @@ def test_frames_of_a_part_keep_their_numbers_in_the_source(tmp_path: Path, name:
     assert [record.index for record in records] == [50, 51, 52]
 
 
+@pytest.mark.parametrize("name", ["yolo", "coco"])
+def test_stills_that_ask_for_one_file_are_refused_before_the_first(tmp_path: Path, name: str) -> None:
+    folder = tmp_path / "stills"
+    folder.mkdir()
+    for picture in ("a.jpg", "a.png"):
+        cv2.imwrite(str(folder / picture), np.zeros((*SIZE, 3), np.uint8))
+    sequence = Sequence(replace(INFO, path=str(folder)), Task.DETECT, THINGS)
+    if name == "coco":  # one file holds them all
+        open_record_sink(str(tmp_path / "a.json"), name, sequence, options=OutputOptions())
+        return
+    with pytest.raises(OutputError, match=r"a\.png and a\.jpg would both have the file a\.txt"):
+        open_record_sink(str(tmp_path / "y"), name, sequence, options=OutputOptions())
+
+
 @pytest.mark.parametrize("name", ["coco", "cvat", "mot", "label-studio"])
 def test_short_tracks_are_left_out_of_every_output(tmp_path: Path, name: str) -> None:
     results = [result(0, (1, 2)), result(1, (1,)), result(2, (1, 3)), result(3, (3,))]

@@ -225,12 +225,21 @@ def check_options(outputs: Iterable[tuple[str, str]], options: OutputOptions) ->
     Raises:
         OutputError: pictures are to be saved and no output has a place for them.
     """
-    outputs = list(outputs)
     if options.save_frames != "no":
         folders = [name for path, name in outputs if name != "video" and is_folder(path, name)]
         if not any(formats()[name].pictures for name in folders):
             wanted = ", ".join(name for name, form in formats().items() if form.pictures)
             raise OutputError(f"--save-frames: expected an output that is a folder of --format {wanted}")
+
+
+def _with_names(sequence: Sequence) -> Sequence:
+    """The sequence with the names of its stills, so that those that ask for one file are refused before the first."""
+    from dffcli.video.images import images_of
+
+    folder = sequence.info.path
+    if sequence.frame_names or folder is None or not Path(folder).is_dir():
+        return sequence
+    return replace(sequence, frame_names=tuple(path.name for path in images_of(Path(folder))))
 
 
 def open_record_sink(
@@ -260,6 +269,8 @@ def open_record_sink(
     from dffcli.formats.target import Target
 
     form = formats()[name]
+    if account is None:
+        sequence = _with_names(sequence)
     fitter = Fitter(
         form.holds,
         sequence,

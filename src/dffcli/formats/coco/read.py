@@ -68,6 +68,10 @@ def read(reading: Reading) -> list[Annotated]:
         if not isinstance(data, dict) or not isinstance(data.get("categories"), list) or "images" not in data:
             raise DataError(f"{path}: expected a COCO file with images, annotations and categories")
         categories = tuple(read_category(entry) for entry in data["categories"])
+        for entry, item in zip(data["categories"], categories, strict=True):
+            if str(entry["name"]) != item.name:
+                what = "names of classes, without what is no text in them"
+                reading.account.change("class-names-made-safe", what, f"class {item.id}, now {item.name!r}")
         groups = _by_video(data)
         if not any(images for _, images in groups):
             raise DataError(f"{path}: holds no frames")
