@@ -59,6 +59,14 @@ def test_several_videos_are_chosen_by_name(tmp_path: Path) -> None:
     assert [entry["bbox"][0] for entry in data["annotations"]] == [12.8]
 
 
+def test_a_video_nobody_labelled_stands_in_nobodys_way(tmp_path: Path) -> None:
+    sized = region((1, 10, False), original_width=64, original_height=48)
+    tasks = [{"id": 1, "data": {"video": "a.mp4"}, "annotations": []}, task([sized])]
+    done, target = converted(studio(tmp_path / "a.json", tasks))
+    assert len(json.loads(target.read_text())["annotations"]) == 1
+    assert done.account.changes["videos-without-labels"].count == 1
+
+
 def test_images_are_stills_with_their_own_sizes(tmp_path: Path) -> None:
     large = {**RECTANGLE, "original_width": 640, "original_height": 480}
     outline = {

@@ -84,6 +84,10 @@ def _read_task(reading: Reading, task: Entry, number: int, found: _Found) -> Non
         _read_still(reading, data, meta, results, regions, number, found)
         return
     size = _size(reading, results, meta)
+    if size is None and not results:
+        what = "videos on which nothing is labelled and whose size nobody says, left aside"
+        reading.account.change("videos-without-labels", what, f"task {number}")
+        return
     if size is None:
         raise DataError(f"{reading.path}: holds percent of the picture, whose size it does not say: give --size")
     frames = whole(meta.get("frames") or 0, what="frames")
