@@ -7,6 +7,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from dffcli.core.types import KeyReason
 from dffcli.geometry import box_iou
 from dffcli.review.columns import NO_TRACK, Columns, detections_of
 
@@ -16,6 +17,7 @@ SHORT_TRACK = 5  # frames
 BIRTH_SCORE = 0.6  # an object that begins so sure of itself should have been seen before
 EDGE_SHARE = 0.02  # of the picture: an object nearer to an edge has come in, it was not born
 SAME_PLACE = 0.5  # intersection over union
+NEW_PICTURES = (KeyReason.FIRST, KeyReason.SCENE_CUT)  # where what is seen begins anew
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,7 +53,7 @@ def findings(columns: Columns) -> list[Finding]:
 def _jumps(columns: Columns) -> list[Finding]:
     """Key frames whose fresh answer differs from the carried one just before: how far wrong the stretch had gone."""
     reason, change = columns.frames["reason"], columns.frames["change"]
-    cuts = [number for number, name in enumerate(columns.reasons) if "cut" in name or "first" in name]
+    cuts = [columns.reasons.index(name) for name in NEW_PICTURES if name in columns.reasons]
     found = []
     previous = 0
     for frame in np.flatnonzero(reason != 255):
@@ -95,7 +97,7 @@ def _of_tracks(columns: Columns) -> list[Finding]:
     height, width = columns.size
     order = np.lexsort((frame_of, track[rows]))
     starts = np.flatnonzero(np.diff(track[rows][order], prepend=np.iinfo(np.int32).min))
-    cuts = {number for number, name in enumerate(columns.reasons) if "cut" in name}
+    cuts = [columns.reasons.index(name) for name in NEW_PICTURES if name in columns.reasons]
     for begin, end in zip(starts, [*starts[1:], len(order)], strict=True):
         mine = order[begin:end]
         number, frames = int(track[rows[mine[0]]]), frame_of[mine]

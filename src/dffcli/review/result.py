@@ -7,6 +7,7 @@ from fractions import Fraction
 from pathlib import Path
 from typing import Any
 
+from dffcli.core.types import KeyReason
 from dffcli.errors import DataError
 from dffcli.formats.convert import one_sequence
 from dffcli.formats.corrections import Corrections, digest_of, read_corrections
@@ -54,7 +55,7 @@ class Reviewed:
             "size": list(self.columns.size),
             "rate": float(sequence.rate),
             "categories": [{"id": c.id, "name": c.name, "color": list(c.color)} for c in sequence.categories],
-            "reasons": list(self.columns.reasons),
+            "reasons": [sentence_of(reason) for reason in self.columns.reasons],
             "run": None if run is None else {"model": run.model, "weights": run.weights, "settings": run.settings},
             "findings": [asdict(finding) for finding in findings(self.columns)],
             "media": media,
@@ -66,6 +67,14 @@ class Reviewed:
         columns = self.columns
         arrays = {**columns.frames, **columns.objects, "runs": columns.runs}
         return pack(self.header(media=media), arrays)
+
+
+def sentence_of(reason: str) -> str:
+    """Why a frame is a key frame, for people; another tool's word as it is."""
+    try:
+        return KeyReason(reason).sentence
+    except ValueError:
+        return reason
 
 
 def open_result(path: Path, *, video: Path | None = None, corrections: Path | None = None) -> Reviewed:
