@@ -17,10 +17,11 @@ from playwright.sync_api import sync_playwright
 from pycocotools.coco import COCO
 
 from dffcli.cli import main
+from dffcli.formats.rle import encode_mask
 from dffcli.review.bundle import write_page
 from dffcli.review.result import open_result
 from dffcli.review.server import HOST, ReviewServer
-from tests.review.results import HOSTILE, box_of, write_result
+from tests.review.results import HOSTILE, SIZE, box_of, coco, write_result
 from tests.review.test_server import TOKEN, Running
 
 BROWSER = os.environ.get("DFF_CHROMIUM") or shutil.which("chromium") or shutil.which("google-chrome")
@@ -215,6 +216,28 @@ def test_nothing_is_loaded_from_elsewhere(browser: Any, running: Running) -> Non
     context.close()
     assert asked
     assert all(url.startswith((f"http://{HOST}:{running.port}/{TOKEN}/", "data:", "blob:")) for url in asked)
+
+
+def test_a_mask_is_painted_where_its_run_lengths_say(browser: Any, folder: Path) -> None:
+    mask = np.zeros(SIZE, np.bool_)
+    mask[40:90, 60:63] = True  # longer runs than one letter holds, and a shape that mirroring or turning would move
+    mask[88:90, 60:130] = True
+    value = coco()
+    value["annotations"] = value["annotations"][:1]
+    rle = encode_mask(mask)
+    value["annotations"][0] |= {"segmentation": rle, "bbox": [60, 40, 70, 50]}
+    (folder / "boxes.json").write_text(json.dumps(value))
+    server = Running(ReviewServer(open_result(folder / "boxes.json"), token=TOKEN).app)
+    page = Page(browser, f"http://{HOST}:{server.port}/{TOKEN}/")
+    page.settle()
+    painted = page.value(
+        "(() => { const c = dff.player.maskCanvas; const p = c.getContext('2d').getImageData(0, 0, c.width, c.height);"
+        " return Array.from(p.data).filter((_v, i) => i % 4 === 3).map((v) => v > 0); })()"
+    )
+    assert np.array_equal(np.reshape(painted, SIZE), mask)
+    assert page.errors == []
+    page.context.close()
+    server.stop()
 
 
 @pytest.mark.parametrize("scheme", ["light", "dark"])
