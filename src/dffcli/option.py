@@ -6,7 +6,7 @@ The command line's signature and help, the check of a value, and the identity of
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import MISSING, dataclass
 from typing import Any
 
@@ -37,6 +37,7 @@ class Option:
         is_off_switch: its flag turns it off.
         exists: a path that has to be there.
         is_folder: a path that is a folder.
+        known: gives words it can be, where they are many; a shell completes them.
     """
 
     help: str | Callable[[str | None], str]
@@ -57,6 +58,7 @@ class Option:
     is_off_switch: bool = False
     exists: bool = False
     is_folder: bool = False
+    known: Callable[[], Iterable[str]] | None = None
 
     def text(self, task: str | None) -> str:
         """The help of a command for a task."""

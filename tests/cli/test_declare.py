@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import re
 import subprocess
 import sys
@@ -131,3 +132,25 @@ def test_every_setting_of_a_run_has_an_option_with_help(detect_help: tuple[str, 
 
 def test_every_video_that_can_be_written_can_be_asked_for() -> None:
     assert set(VIDEO_SUFFIXES) == set(VIDEO_FORMATS)
+
+
+@pytest.mark.parametrize(
+    ("typed", "offered"),
+    [
+        ("dff detect a.mp4 --model fasterrcnn_mob", {"fasterrcnn_mobilenet_v3_large_fpn"}),
+        ("dff segment a.mp4 --flow dis-f", {"dis-fast", "dis-fine"}),
+        ("dff detect a.mp4 --format yolo", {"yolo", "yolo-results"}),
+        ("dff detect a.mp4 --runtime o", {"onnx", "openvino"}),
+        ("dff detect a.mp4 --device cu", {"cuda"}),
+        ("dff detect a.mp4 --classes person,mot", {"person,motorcycle"}),
+    ],
+)
+def test_a_shell_completes_names(typed: str, offered: set[str]) -> None:
+    environment = {**os.environ, "_DFF_COMPLETE": "complete_bash", "COMP_WORDS": typed}
+    environment["COMP_CWORD"] = str(len(typed.split()) - 1)
+    code = "import sys; sys.argv = ['dff']; from dffcli.cli import app; app(prog_name='dff')"
+    done = subprocess.run(
+        [sys.executable, "-c", code], env=environment, capture_output=True, text=True, check=False, timeout=120
+    )
+    assert offered <= set(done.stdout.split())
+    assert all(word.startswith(typed.split()[-1]) for word in done.stdout.split())

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import inspect
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import AbstractContextManager, nullcontext
 from enum import StrEnum
 from types import NoneType, UnionType
@@ -73,6 +73,8 @@ def _parameters(kind: type, *, task: Task | None) -> Iterator[inspect.Parameter]
         facts |= {"min": option.low, "max": option.high} if option.read is None and not option.choices else {}
         facts |= {"exists": True} if option.exists else {}
         facts |= {"file_okay": False} if option.is_folder else {}
+        if option.known is not None:
+            facts["autocompletion"] = _completing(option.known)
         if option.is_argument:
             said: Any = typer.Argument(**facts)
         else:
@@ -83,6 +85,16 @@ def _parameters(kind: type, *, task: Task | None) -> Iterator[inspect.Parameter]
         yield inspect.Parameter(
             field.name, inspect.Parameter.KEYWORD_ONLY, default=default, annotation=Annotated[annotation, said]
         )
+
+
+def _completing(known: Callable[[], Iterable[str]]) -> Callable[[str], list[str]]:
+    """What a shell offers for what was typed so far; of names between commas, for the last one."""
+
+    def complete(incomplete: str) -> list[str]:
+        before, comma, last = incomplete.rpartition(",")
+        return [f"{before}{comma}{word}" for word in known() if word.startswith(last)]
+
+    return complete
 
 
 def _on_the_command_line(field: dataclasses.Field[Any], option: Option, hint: Any) -> tuple[Any, Any]:

@@ -24,10 +24,14 @@ MAX_CATEGORY = 1_000_000
 
 def formats_help(_task: str | None) -> str:
     """The formats that a file's name does not say by itself."""
+    return f"Format of what is not a video, where its name does not say: {', '.join(format_names())}."
+
+
+def format_names() -> list[str]:
+    """Formats that are written, but for the video."""
     from dffcli.formats.registry import formats
 
-    listed = ", ".join(name for name, form in formats().items() if form.is_written and name != "video")
-    return f"Format of what is not a video, where its name does not say: {listed}."
+    return [name for name, form in formats().items() if form.is_written and name != "video"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -68,7 +72,7 @@ class OutputOptions:
         media_url: what stands before the video's name where Label Studio looks for it.
     """
 
-    format: str | None = option(None, help=formats_help, metavar="NAME", panel=LOOK)
+    format: str | None = option(None, help=formats_help, metavar="NAME", panel=LOOK, known=format_names)
     mask_ids: MaskIds = option(
         "classes",
         help="Pixels of PNG masks. classes: class ids, in the classes' colours. voc: class ids, in the VOC colour map. "

@@ -33,7 +33,12 @@ def flows_help(_task: str | None) -> str:
     return f"Optical flow: {', '.join(FLOWS)}, or a FILE.safetensors. (default: the model's own, or dis)"
 
 
-MODEL = Option(models_help, metavar="NAME", panel=WHAT)
+def class_words() -> list[str]:
+    """Names of classes that some model knows."""
+    return sorted({category.name for entry in model_entries().values() for category in entry.categories})
+
+
+MODEL = Option(models_help, metavar="NAME", panel=WHAT, known=model_entries)
 WEIGHTS = Option(
     "The network's weights: 'default', a .pth or .safetensors file, or 'random' (for timing only).",
     metavar="PATH|default",
@@ -47,12 +52,17 @@ CLASS_NAMES = Option(
     panel=WHAT,
     read=class_names,
 )
-DEVICE = Option("auto, cpu, cuda, cuda:N or mps.", metavar="NAME", panel=WHAT)
+DEVICE = Option(
+    "auto, cpu, cuda, cuda:N or mps.", metavar="NAME", panel=WHAT, known=lambda: ("auto", "cpu", "cuda", "mps")
+)
 RUNTIME = Option(
-    f"What runs the feature network: {', '.join(RUNTIMES)} (the last two need that extra).", metavar="NAME", panel=WHAT
+    f"What runs the feature network: {', '.join(RUNTIMES)} (the last two need that extra).",
+    metavar="NAME",
+    panel=WHAT,
+    known=lambda: RUNTIMES,
 )
 CAUSAL = Option("Never look ahead: the paper's form, and the one for live sources.", panel=KEYS)
-FLOW = Option(flows_help, metavar="NAME", panel=KEYS)
+FLOW = Option(flows_help, metavar="NAME", panel=KEYS, known=lambda: FLOWS)
 TARGET_AGREEMENT = Option(
     "How much of the per-frame result is to be kept: of its pixels the share with the same class, of its boxes F1 "
     f"(a score that wavers about the threshold is not held against it). As few key frames as that takes. "
@@ -123,7 +133,9 @@ class RunConfig:
     score_threshold: float = option(
         0.5, help="Drop boxes with a lower score.", panel=WHAT, low=0, high=1, task=Task.DETECT
     )
-    classes: tuple[str, ...] = option((), help="Only these classes, by name.", metavar="A,B", panel=WHAT, read=names)
+    classes: tuple[str, ...] = option(
+        (), help="Only these classes, by name.", metavar="A,B", panel=WHAT, read=names, known=class_words
+    )
     track: bool = option(False, help="Give each object one id through the video.", panel=WHAT, task=Task.DETECT)
     min_track: int = option(
         1,
