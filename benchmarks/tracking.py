@@ -7,6 +7,7 @@ keep their identity on their way; "linked" forgets that and links every frame an
 
 from __future__ import annotations
 
+import json
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, replace
 from fractions import Fraction
@@ -15,7 +16,7 @@ from pathlib import Path
 import motmetrics
 import numpy as np
 
-from common import parser, save, table
+from common import RESULTS, parser, save, table
 from dffcli.categories import Category
 from dffcli.core.engine import Engine
 from dffcli.core.protocols import VideoModel
@@ -34,6 +35,7 @@ MISSED = 0.15  # share of labelled boxes left out
 SHAKE = 0.06  # standard deviation of a side, as a share of the box
 FALSE_BOXES = 0.3  # a frame, on average
 SEEDS = 3
+ROWS = RESULTS / "tracking.json"
 THRESHOLD = 0.5  # score
 SCENE_RATE = 25  # frames per second
 MIN_OVERLAP = 0.5  # of a box that counts as found
@@ -156,17 +158,25 @@ def rows_of(title: str, models: list[VideoModel], sequence: Sequence) -> Iterato
             yield row(f"{title}; {keys}", "carried" if carried else "linked", figures)
 
 
+def keep(rows: list[list[str]]) -> list[list[str]]:
+    """Add rows to what was measured before, those of the same title replaced."""
+    known: list[list[str]] = json.loads(ROWS.read_text()) if ROWS.exists() else []
+    fresh = {tuple(row[:2]) for row in rows}
+    known = [row for row in known if tuple(row[:2]) not in fresh] + rows
+    ROWS.write_text(json.dumps(known, indent=1) + "\n")
+    return known
+
+
 def main() -> None:
     arguments = parser(__doc__)
     arguments.add_argument("--detector", default="coco-det")
+    arguments.add_argument("--no-labels", action="store_true", help="only the detector; the rows of labels stay")
     options = arguments.parse_args()
-    street, walkers = rendered(), pets(options.data)
-    rows = []
-    for sequence in (street, walkers):
+    walkers = pets(options.data)
+    for sequence in () if options.no_labels else (rendered(), walkers):
         labelled: list[VideoModel] = [LabelledModel(sequence, seed=seed) for seed in range(SEEDS)]
-        rows += list(rows_of(f"{sequence.name}: labels, shaken", labelled, sequence))
-        print(*rows, sep="\n", flush=True)
-    rows += list(rows_of(f"PETS: {options.detector}", [build_model(options.detector).model], walkers))
+        keep(list(rows_of(f"{sequence.name}: labels, shaken", labelled, sequence)))
+    rows = keep(list(rows_of(f"PETS: {options.detector}", [build_model(options.detector).model], walkers)))
     header = ["boxes from; key frames", "identity", "IDF1", "MOTA", "switches", "recall", "precision"]
     note = (
         f"\n\nShaken: {MISSED:.0%} of the labelled boxes left out, sides moved by {SHAKE:.0%} of the box, "
