@@ -7,7 +7,7 @@ COPY pyproject.toml README.md LICENSE ./
 COPY src src
 COPY weights weights
 RUN uv venv /opt/dff && \
-    uv pip install --python /opt/dff/bin/python --torch-backend "$TORCH_BACKEND" --no-cache '.[review]'
+    uv pip install --python /opt/dff/bin/python --torch-backend "$TORCH_BACKEND" --no-cache .
 
 FROM python:3.12-slim
 COPY --from=build /opt/dff /opt/dff
