@@ -147,7 +147,6 @@ def main() -> None:
     import pytest  # noqa: F401
     import scipy.optimize  # noqa: F401
     import torch
-    import torch._dynamo
 
     torch.set_num_threads(1)
     rows, left = [], []
@@ -159,7 +158,11 @@ def main() -> None:
             raise SystemExit(f"{room}: its tests fail as it is")
         every = list(mutants(code))
         chosen = random.Random(options.seed).sample(every, min(options.sample, len(every)))
-        survived = [one for one in chosen if not is_noticed(f"dffcli.{module}", path, one.code, tests)]
+        survived = []
+        for number, one in enumerate(chosen, 1):
+            noticed = is_noticed(f"dffcli.{module}", path, one.code, tests)
+            print(f"{room} {number}/{len(chosen)}: line {one.line} {'' if noticed else 'NOT '}noticed", flush=True)
+            survived += [] if noticed else [one]
         rows.append([room, len(every), len(chosen), f"{100 - 100 * len(survived) / len(chosen):.0f} %"])
         left += [f"- {path.name}:{one.line} `{one.before}` as `{one.after}`" for one in survived]
         print(rows[-1], *left[len(left) - len(survived) :], sep="\n", flush=True)
