@@ -238,9 +238,9 @@ def trial_kills(machine: Machine, work: Path, clip: Path, chance: random.Random,
             found = outputs(folder)
             faults += [f"{one} is half there" for one in found if found[one] != wanted[name].get(one)]
             more = ["--resume"]
-        outcome.count(
-            f"kill {number} of {name}", faults + finish(machine, COMMANDS[name], folder, wanted[name], "--resume")
-        )
+        if process.exitcode != 0:
+            faults += finish(machine, COMMANDS[name], folder, wanted[name], "--resume")
+            outcome.count(f"kill {number} of {name}", faults)
         shutil.rmtree(folder)
     return outcome
 
