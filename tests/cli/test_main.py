@@ -129,7 +129,7 @@ def test_help_does_not_import_torch() -> None:
     assert "segment" in done.stdout
 
 
-@pytest.mark.parametrize(("number", "code"), [(signal.SIGINT, 130), (signal.SIGTERM, 143)])
+@pytest.mark.parametrize(("number", "code"), [(signal.SIGINT, 130), (signal.SIGTERM, 143), (signal.SIGHUP, 129)])
 def test_a_stopped_run_leaves_nothing_and_says_so(number: int, code: int, clip: Path, tmp_path: Path) -> None:
     long = tmp_path / "long.mp4"
     make_clip(str(long), frames=300)
