@@ -20,7 +20,7 @@ from dffcli.cli import main
 from dffcli.formats.rle import encode_mask
 from dffcli.review.bundle import write_page
 from dffcli.review.result import open_result
-from dffcli.review.server import HOST, ReviewServer
+from dffcli.review.server import HOST, ReviewServer, leading_file
 from tests.review.results import HOSTILE, SIZE, box_of, coco, write_result
 from tests.review.test_server import TOKEN, Running
 
@@ -268,3 +268,12 @@ def test_one_file_opens_from_disk_and_offers_its_corrections(browser: Any, folde
     assert saved["operations"] == [{"op": "delete", "track": 5}]
     assert page.errors == []
     page.context.close()
+
+
+def test_a_file_that_leads_to_the_page_opens_it(browser: Any, running: Running) -> None:
+    with leading_file(f"http://{HOST}:{running.port}/{TOKEN}/") as leading:
+        page = Page(browser, leading.as_uri())
+        page.settle()
+        assert page.value("dff.result.frames") == 30
+        assert page.errors == []
+        page.context.close()

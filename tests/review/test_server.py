@@ -14,7 +14,7 @@ import pytest
 import uvicorn
 
 from dffcli.review.result import open_result
-from dffcli.review.server import HOST, ReviewServer
+from dffcli.review.server import HOST, ReviewServer, leading_file
 from tests.review.results import write_result
 
 TOKEN = "t0ken"
@@ -86,6 +86,17 @@ def test_who_does_not_know_the_token_learns_nothing(running: Running, path: str)
 )
 def test_another_site_is_refused_even_with_the_token(running: Running, headers: dict[str, str]) -> None:
     assert running.ask(f"/{TOKEN}/data", headers=headers)[::2] == (404, b"not here")
+
+
+def test_a_file_of_the_users_own_leads_to_the_page_but_not_to_its_data(running: Running, tmp_path: Path) -> None:
+    opened = {"Sec-Fetch-Site": "cross-site", "Sec-Fetch-Mode": "navigate", "Sec-Fetch-Dest": "document"}
+    assert running.ask(f"/{TOKEN}/", headers=opened)[0] == 200
+    assert running.ask(f"/{TOKEN}/data", headers=opened)[0] == 404
+    assert running.ask(f"/{TOKEN}/", headers={**opened, "Sec-Fetch-Dest": "iframe"})[0] == 404
+    with leading_file("http://127.0.0.1:1/secret/") as page:
+        assert page.parent.stat().st_mode & 0o077 == 0
+        assert "url=http://127.0.0.1:1/secret/" in page.read_text()
+    assert not page.exists()
 
 
 def test_no_answer_is_for_other_sites(running: Running) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from contextlib import ExitStack
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -68,13 +69,15 @@ def review(asked: Review) -> None:
         for line in write_page(asked.page, opened, overwrite=asked.overwrite):
             typer.echo(plain(line))
         return
-    from dffcli.review.server import ReviewServer, serve
+    from dffcli.review.server import ReviewServer, leading_file, serve
 
-    def ready(address: str) -> None:
-        typer.echo(f"{plain(asked.result.name)}: {address}  (Ctrl-C ends)")
-        if asked.is_browser_opened:
-            import webbrowser
+    with ExitStack() as stack:
 
-            webbrowser.open(address)
+        def ready(address: str) -> None:
+            typer.echo(f"{plain(asked.result.name)}: {address}  (Ctrl-C ends)")
+            if asked.is_browser_opened:
+                import webbrowser
 
-    serve(ReviewServer(opened), port=asked.port, ready=ready)
+                webbrowser.open(stack.enter_context(leading_file(address)).as_uri())
+
+        serve(ReviewServer(opened), port=asked.port, ready=ready)

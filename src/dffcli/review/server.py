@@ -6,8 +6,10 @@ import hmac
 import json
 import secrets
 import socket
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import Any
 
 from starlette.applications import Starlette
@@ -142,11 +144,14 @@ class _Guard:
         host = headers.get("host", "").rpartition(":")[0]
         origin, place = headers.get("origin"), f"http://{headers.get('host', '')}"
         site = headers.get("sec-fetch-site", "none")
-        given = scope["path"].split("/")[1]
+        given, _, rest = scope["path"][1:].partition("/")
+        is_opened = (
+            not rest and headers.get("sec-fetch-mode") == "navigate" and headers.get("sec-fetch-dest") == "document"
+        )
         allowed = (
             host in (HOST, "localhost")
             and origin in (None, place)
-            and site in ("none", "same-origin")
+            and (site in ("none", "same-origin") or is_opened)  # from a file that leads here; it holds no data yet
             and hmac.compare_digest(given.encode(), self._token.encode())
         )
         if not allowed:
@@ -166,6 +171,19 @@ class _Guard:
             await send(message)
 
         await self._app(scope, receive, send_guarded)
+
+
+@contextmanager
+def leading_file(address: str) -> Iterator[Path]:
+    """A page for this user's eyes alone that leads to an address.
+
+    A browser is started with it rather than with the address itself: what programs are started with, every user of a
+    machine can see.
+    """
+    with TemporaryDirectory() as folder:  # readable by its owner alone
+        page = Path(folder) / "review.html"
+        page.write_text(f'<!doctype html><meta http-equiv="refresh" content="0; url={address}">', encoding="utf-8")
+        yield page
 
 
 def serve(server: ReviewServer, *, port: int = 0, ready: Callable[[str], None] = lambda _address: None) -> None:
