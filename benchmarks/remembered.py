@@ -5,6 +5,7 @@ from __future__ import annotations
 import pickle
 from collections.abc import Iterator
 from dataclasses import dataclass, field, replace
+from fractions import Fraction
 from pathlib import Path
 
 import numpy as np
@@ -64,7 +65,7 @@ class Clip:
         for index, (size, content, padded, grey) in enumerate(rows):
             shown = features[index][0].shape[2:] if model.task is Task.SEGMENT else size
             blank = np.broadcast_to(np.uint8(0), (*shown, 3))
-            image = PreparedImage(Frame(index, blank, index), content, padded, lambda: torch.zeros(0))  # type: ignore[arg-type]
+            image = PreparedImage(Frame(index, blank, Fraction(index, 25)), content, padded, lambda: torch.zeros(0))
             image.cache["grey", flow.settings.long_side] = grey
             images.append(image)
         return cls(path.name, images, features)

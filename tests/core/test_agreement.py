@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from dffcli.core.agreement import disagreement
+from dffcli.core.agreement import PICTURE, disagreement
 from dffcli.core.types import Detections, Disagreement, SegmentationMap
 from dffcli.errors import ModelError
 
@@ -23,7 +23,7 @@ def test_the_same_answer_does_not_disagree() -> None:
 def test_segmentation_counts_pixels() -> None:
     one, other = np.zeros((4, 5), np.uint8), np.zeros((4, 5), np.uint8)
     other[0] = 3
-    assert disagreement(SegmentationMap(one), SegmentationMap(other)) == Disagreement(0.25, 1)
+    assert disagreement(SegmentationMap(one), SegmentationMap(other)) == Disagreement(0.25 * PICTURE, PICTURE)
 
 
 def test_boxes_match_within_their_category_and_one_to_one() -> None:

@@ -2,39 +2,69 @@
 
 import pytest
 
-from dffcli.core.drift import FIRST_GAIN, FIRST_RATE, Drift, between
+from dffcli.core.drift import FIRST_GAIN, FIRST_RATE, FIRST_WEIGHT, MEMORY, Drift, between
 from dffcli.core.types import Disagreement
 
 
 def test_nothing_compared_is_a_guess() -> None:
     drift = Drift()
-    assert (drift.rate, drift.gain, drift.size) == (FIRST_RATE, FIRST_GAIN, 1.0)
+    assert (drift.rate, drift.gain, drift.size, drift.reach) == (pytest.approx(FIRST_RATE), FIRST_GAIN, 1.0, 0)
 
 
 def test_the_rate_is_the_difference_over_the_root_of_the_distance() -> None:
     drift = Drift()
-    drift.learn((9,), Disagreement(0.06, 1.0))
-    assert drift.rate == pytest.approx(0.02)
-    drift.learn((4,), Disagreement(0.08, 1.0))
-    assert drift.rate == pytest.approx((0.5 * 0.06 + 0.08) / (0.5 * 3 + 2))
+    for _ in range(60):
+        drift.learn((9,), Disagreement(24, 400))
+    assert drift.rate == pytest.approx(24 / 400 / 3)
 
 
-def test_a_frame_with_many_boxes_counts_for_many() -> None:
-    drift = Drift(keep=1.0)
+def test_the_guess_and_all_before_are_forgotten_as_fast_as_evidence_comes() -> None:
+    drift = Drift()
+    drift.learn((4,), Disagreement(8, 50))
+    kept = MEMORY / (MEMORY + 100)
+    wrong, base = kept * FIRST_RATE * FIRST_WEIGHT + 8, kept * FIRST_WEIGHT + 100
+    assert drift.rate == pytest.approx(wrong / base)
+    drift.learn((1,), Disagreement(0, 900))
+    assert drift.rate == pytest.approx(0.5 * wrong / (0.5 * base + 900))
+
+
+def test_one_box_changes_little_and_none_nothing() -> None:
+    drift = Drift()
+    drift.learn((1,), Disagreement(0, 2))
+    assert 0.95 * FIRST_RATE < drift.rate < FIRST_RATE
+    before = drift.rate
+    drift.learn((1,), Disagreement(0, 0))
+    assert drift.rate == before
+
+
+def test_the_size_is_what_a_frame_holds() -> None:
+    drift = Drift()
     drift.learn((4,), Disagreement(2, 20))
     drift.learn((4,), Disagreement(1, 2))
-    assert drift.rate == pytest.approx(3 / 22 / 2)
-    assert drift.size == 11
-    drift.learn((4,), Disagreement(0, 0))
-    assert drift.rate == pytest.approx(3 / 22 / 2)
+    kept = MEMORY / (MEMORY + 4)
+    assert drift.size == pytest.approx((20 * kept + 2) / (kept + 1))
+
+
+def test_little_evidence_reaches_no_further_than_boxes_were_compared() -> None:
+    drift = Drift()
+    drift.learn((4,), Disagreement(0, 3))
+    drift.learn((4, 4), Disagreement(0, 4))
+    assert drift.reach == 7
+    drift.learn((4,), Disagreement(0, 0))  # both found nothing: that says something too
+    assert drift.reach == 9
+    drift.learn((4,), Disagreement(0, 5000))
+    assert drift.reach == MEMORY
 
 
 def test_the_gain_is_what_a_second_side_leaves() -> None:
     drift = Drift()
-    drift.learn((4,), Disagreement(0.08, 1.0))
-    drift.learn((4, 4), Disagreement(0.04, 1.0))
+    for _ in range(60):
+        drift.learn((4,), Disagreement(32, 400))
+    drift.learn((4, 4), Disagreement(16, 400))
     assert drift.gain == pytest.approx(0.5)
-    drift.learn((4, 4), Disagreement(0.9, 1.0))
+    drift.learn((4, 4), Disagreement(24, 400))
+    assert drift.gain == pytest.approx((0.9 * 16 + 24) / (0.9 * 32 + 32))
+    drift.learn((4, 4), Disagreement(400, 400))
     assert drift.gain == 1.0
 
 
@@ -45,8 +75,9 @@ def test_between_two_key_frames_the_nearer_counts_for_more() -> None:
 
 def test_the_mean_of_a_stretch_is_that_of_its_frames() -> None:
     drift = Drift()
-    drift.learn((1,), Disagreement(0.1, 1.0))
-    drift.learn((1, 1), Disagreement(0.05, 1.0))
+    for _ in range(60):
+        drift.learn((1,), Disagreement(40, 400))
+    drift.learn((1, 1), Disagreement(20, 400))
     assert drift.mean(1, two_sided=0) == 0
     assert drift.mean(3, two_sided=0) == pytest.approx(0.1 * (1 + 2**0.5) / 3)
     assert drift.mean(3, two_sided=2) == pytest.approx(0.05 * 2 * between(1, 2) / 3)

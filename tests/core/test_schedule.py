@@ -210,7 +210,7 @@ def test_the_rest_of_a_causal_run_is_left_as_it_is() -> None:
 
 def test_what_was_underspent_is_made_up_for_and_forgotten_again() -> None:
     schedule = TargetAgreement()
-    schedule.learn((4,), lambda: Disagreement(0.06, 1.0))
+    schedule.learn((4,), lambda: Disagreement(24, 400))
     schedule._before = 60
     rested = schedule.interval
     schedule.overspent = 2.0
@@ -218,7 +218,7 @@ def test_what_was_underspent_is_made_up_for_and_forgotten_again() -> None:
     schedule.overspent = -2.0
     generous = schedule.interval
     assert careful < rested < generous
-    schedule.drift.learn((4,), Disagreement(0.0, 1.0))
+    schedule.drift.learn((4,), Disagreement(0, 400))
     schedule.stretch(1000, two_sided=0)
     assert abs(schedule.overspent) < 1.0
 
@@ -286,3 +286,26 @@ def test_most_key_frames_can_be_gone_on_from() -> None:
     assert memories.count(None) < 0.3 * len(memories)
     causal = [result.schedule_memory for result in run(TargetAgreement(two_sided=False), 0.02) if result.is_key]
     assert None not in causal
+
+
+@pytest.mark.parametrize("rate", [0.3, 0.02])
+@pytest.mark.parametrize("errors", [{}, {100: 60.0, 130: 90.0, 140: 99.0}])
+def test_the_cost_can_be_bounded_whatever_the_agreement(rate: float, errors: dict[int, float]) -> None:
+    results = run(TargetAgreement(max_cost=10), rate, errors=errors)
+    assert len(keys(results)) <= 400 / 10 + 1
+    if errors:
+        assert results[100].key_reason is KeyReason.SCENE_CUT
+    cheap = [run(TargetAgreement(max_cost=cost), 0.001) for cost in (1, 3)]
+    assert keys(cheap[0])[-3:] == keys(cheap[1])[-3:]  # it changes nothing where it is not reached
+
+
+def test_what_was_spared_can_be_spent() -> None:
+    results = run(TargetAgreement(max_cost=10), lambda index: 0.0005 if index < 200 else 0.2, count=300)
+    assert 300 / 10 - 6 <= len(keys(results)) <= 300 / 10 + 1
+    assert min(intervals(results[200:])) < 10
+
+
+@pytest.mark.parametrize("cost", [0, 21])
+def test_a_cost_that_cannot_be_is_refused(cost: int) -> None:
+    with pytest.raises(DFFError, match=f"1 to the longest interval, 20, got {cost}"):
+        TargetAgreement(max_interval=20, max_cost=cost)

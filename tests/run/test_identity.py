@@ -34,6 +34,7 @@ OTHER: dict[str, Any] = {
     "schedule": "fixed",
     "max_interval": 8,
     "target_agreement": 0.9,
+    "max_cost": 3,
     "causal": True,
     "flow": "farneback",
     "outputs": ("o.json", "second.mp4"),

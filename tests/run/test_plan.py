@@ -37,6 +37,7 @@ def test_what_is_left_open_is_decided() -> None:
         ({"schedule": "fixed", "key_interval": 1}, FixedInterval(1)),
         ({"schedule": "adaptive", "max_interval": 9}, TargetAgreement(max_interval=9)),
         ({"target_agreement": 0.9}, TargetAgreement(0.9)),
+        ({"max_cost": 4}, TargetAgreement(max_cost=4)),
         ({"max_interval": 1}, TargetAgreement(max_interval=1)),
     ],
 )
@@ -70,6 +71,8 @@ def test_every_video_gets_a_schedule_of_its_own() -> None:
             "--target-agreement is for the adaptive",
         ),
         (replace(SEGMENT, schedule="fixed", target_agreement=0.9), SettingError, "--target-agreement is for"),
+        (replace(SEGMENT, key_interval=5, max_cost=4), SettingError, "--max-cost is for the adaptive"),
+        (replace(SEGMENT, max_cost=9, max_interval=8), SettingError, "--max-cost: expected at most --max-interval, 8"),
         (replace(SEGMENT, key_interval=5, max_interval=9), SettingError, "--max-interval is for the adaptive"),
         (replace(SEGMENT, start=Fraction(5), end=Fraction(4)), SettingError, "--start before --end"),
         (replace(SEGMENT, track=True), SettingError, "track: is for detect"),

@@ -23,6 +23,7 @@ STAGE_COLORS = {
     "warp": "#e69f00",
     "carry": "#cc79a7",
     "head": "#f0c987",
+    "compare": "#009e73",
     "decode": "#c9c9c9",
     "draw": "#9a9a9a",
     "encode": "#6b6b6b",

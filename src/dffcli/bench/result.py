@@ -11,9 +11,10 @@ import numpy as np
 
 from dffcli.bench.plan import Variant
 from dffcli.bench.worst import WorstFrame
+from dffcli.core.estimate import Estimate
 
 PROPAGATED_STAGES = ("flow", "warp", "carry", "head")
-NETWORK_STAGES = ("prepare", "features", "head on key", *PROPAGATED_STAGES)
+NETWORK_STAGES = ("prepare", "features", "head on key", *PROPAGATED_STAGES, "compare")
 FILE_STAGES = ("decode", "draw", "encode")
 
 
@@ -90,6 +91,9 @@ class VariantResult:
         peak_bytes: peak resident memory of a process that does nothing else; None where not measured.
         peak_gpu_bytes: peak of torch's memory on the GPU in that process; None without.
         worst: the frames that differ most from per-frame evaluation, if any were asked for.
+        kept: of the per-frame result, as `--target-agreement` counts it, 0..1; None where nothing is found.
+        target: how much of it was to be kept, where the schedule goes by that.
+        estimate: how much of it the run itself would say that it kept.
     """
 
     variant: Variant
@@ -106,6 +110,9 @@ class VariantResult:
     peak_bytes: int | None = None
     peak_gpu_bytes: int | None = None
     worst: tuple[WorstFrame, ...] = ()
+    kept: float | None = None
+    target: float | None = None
+    estimate: Estimate | None = None
 
     @property
     def key_share(self) -> float:
@@ -138,6 +145,9 @@ class VariantResult:
             "propagated_frame_ms": self.propagated_ms,
             "stage_ms_per_frame": self.stage_ms,
             "agreement": self.agreement,
+            "kept": self.kept,
+            "target_agreement": self.target,
+            "estimated_agreement": None if self.estimate is None else self.estimate.to_json(),
             "accuracy": self.accuracy,
             "peak_bytes": self.peak_bytes,
             "peak_gpu_bytes": self.peak_gpu_bytes,

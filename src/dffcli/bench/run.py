@@ -23,10 +23,12 @@ from dffcli.bench.result import (
 )
 from dffcli.bench.shelf import Shelf
 from dffcli.bench.worst import Worst
-from dffcli.core.defaults import MAX_INTERVAL
+from dffcli.core.agreement import disagreement
+from dffcli.core.defaults import MAX_INTERVAL, TARGET
+from dffcli.core.estimate import Estimate
 from dffcli.core.info import ModelInfo
-from dffcli.core.schedule import FixedInterval
-from dffcli.core.types import Frame, FrameResult, Task
+from dffcli.core.schedule import MAX_WAITING, FixedInterval
+from dffcli.core.types import Frame, FrameResult, Stretch, Task
 from dffcli.errors import DataError, InputError, ModelError
 from dffcli.evaluation.judge import Judge, make_judge
 from dffcli.evaluation.truth import Truth, read_truth
@@ -69,6 +71,9 @@ class _Contender:
     network_seconds: list[float] = field(default_factory=list)
     pipeline_seconds: list[float] = field(default_factory=list)
     key_frames: int = 0
+    stretches: list[Stretch] = field(default_factory=list)
+    wrong: float = 0.0  # against per-frame evaluation, and of how much
+    total: float = 0.0
 
     @property
     def weight(self) -> float:
@@ -235,11 +240,14 @@ class _Race:
         done = contender.network.turn(turn)
         contender.network_seconds.append(done.seconds)
         contender.key_frames += sum(result.is_key for result in done.results)
+        contender.stretches += [result.stretch for result in done.results if result.stretch is not None]
         return done.results
 
     def _judge(self, contender: _Contender, found: list[FrameResult], full: list[FrameResult]) -> None:
         for result, reference in zip(found, full, strict=True):
             contender.agreement.against(result, reference.prediction)
+            differs = disagreement(result.prediction, reference.prediction)
+            contender.wrong, contender.total = contender.wrong + differs.wrong, contender.total + differs.total
             contender.worst.see(result, reference.prediction)
             if contender.accuracy is not None and self._truth is not None:
                 contender.accuracy.against_truth(result, self._truth)
@@ -274,6 +282,9 @@ def _result(contender: _Contender, baseline: _Contender, turn: int) -> VariantRe
         agreement=contender.agreement.scores(),
         accuracy={} if contender.accuracy is None else contender.accuracy.scores(),
         worst=contender.worst.frames(),
+        kept=1 - contender.wrong / contender.total if contender.total else None,
+        target=TARGET if contender.variant.interval is None else None,
+        estimate=Estimate.of(contender.stretches),
     )
 
 
@@ -288,7 +299,7 @@ def _with_memory(
         variant = result.variant
         on_progress(Progress(f"memory of {variant.model}, {variant.label}", number / len(results)))
         config = _config(variant, plan, built[variant.model].model.task)
-        memory = measure_memory(config, frames=2 + (variant.interval or MAX_INTERVAL))
+        memory = measure_memory(config, frames=2 + (variant.interval or MAX_WAITING))
         measured.append(replace(result, peak_bytes=memory.resident, peak_gpu_bytes=memory.gpu))
     on_progress(Progress("done", 1.0))
     return measured

@@ -32,6 +32,11 @@ def main_table(result: BenchResult, model: str) -> tuple[list[str], Rows]:
         header.append("GPU MB")
         for row, v in zip(rows, variants, strict=True):
             row.append("" if v.peak_gpu_bytes is None else f"{v.peak_gpu_bytes / 1e6:.0f}")
+    if any(v.estimate for v in variants):
+        header.append("agreement %: asked for / estimated / got")
+        for row, v in zip(rows, variants, strict=True):
+            parts = (v.target, None if v.estimate is None else v.estimate.agreement, v.kept)
+            row.append(" / ".join("-" if part is None else f"{100 * part:.1f}" for part in parts))
     for key, words in MEASURES.items():
         for name, title in (("agreement", f"{words} vs per frame"), ("accuracy", f"{words} vs truth")):
             if any(key in getattr(v, name) for v in variants):
@@ -101,7 +106,9 @@ LEGEND = (
     "Network: decoded frames in memory to predictions, nothing running beside it. End to end: video file to overlaid "
     "H.264 file, decoding and encoding on threads of their own. Faster: per-frame evaluation's time in the same turn "
     "over the variant's, median and quartiles over the turns. Latency: from a frame handed to the networks to its "
-    "result; two-sided frames wait for the key frame after them. Memory: peak resident memory of a process that "
+    "result; two-sided frames wait for the key frame after them. Agreement: the share of the per-frame result that is "
+    "kept, as --target-agreement counts it: what the schedule was asked for, what it estimated from its own "
+    "comparisons, and what it was. Memory: peak resident memory of a process that "
     "annotates with this variant and does nothing else. Stages: decode, draw and encode were measured end to end, "
     "where they share the cores; the others alone."
 )
@@ -116,6 +123,7 @@ def to_csv(result: BenchResult) -> str:
     judged = [f"{kind}_{measure}" for kind in ("agreement", "accuracy") for measure in MEASURES]
     header = ["model", "interval", "flow", "two_sided", "frames", "key_share", *speeds]
     header += ["latency_median_ms", "latency_p95_ms", "latency_max_ms", "peak_bytes", "peak_gpu_bytes", *judged]
+    header += ["target_agreement", "estimated_agreement", "kept"]
     header += ["key_ms", "propagated_ms", *(f"{stage.replace(' ', '_')}_ms" for stage in stages)]
     writer.writerow(header)
     for v in result.variants:
@@ -124,6 +132,7 @@ def to_csv(result: BenchResult) -> str:
         row += [*_numbers(v.network), *_numbers(v.end_to_end)]
         row += [v.latency.median_ms, v.latency.p95_ms, v.latency.max_ms, v.peak_bytes, v.peak_gpu_bytes]
         row += [scores.get(measure) for scores in (v.agreement, v.accuracy) for measure in MEASURES]
+        row += [v.target, None if v.estimate is None else v.estimate.agreement, v.kept]
         row += [v.key_ms, v.propagated_ms, *(v.stage_ms.get(stage) for stage in stages)]
         writer.writerow(["" if value is None else value for value in row])
     return text.getvalue()

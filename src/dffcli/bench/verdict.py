@@ -74,7 +74,8 @@ def _advice(result: BenchResult, baseline: VariantResult, others: list[VariantRe
         return (
             f"No variant agrees with per-frame evaluation by {name} {GOOD_AGREEMENT:.0%}; nearest is "
             f"{best.variant.label} with {best.agreement.get(measure, 0.0):.1%}, {_times(best.network.speed_up.median)} "
-            "faster: the motion is large or the answers flicker. Take short intervals, or --schedule adaptive."
+            "faster: the motion is large or the answers flicker. Take short intervals, or ask for an agreement "
+            "(--target-agreement)."
         )
     best = max(good, key=lambda other: other.network.speed_up.median)
     end = "" if best.end_to_end is None else f", {_times(best.end_to_end.speed_up.median)} end to end"

@@ -25,8 +25,8 @@ class Drift:
     new evidence comes, quickly where a frame tells much and slowly where it holds a single box.
     """
 
-    _wrong: float = 0.0  # found different, from one side
-    _base: float = 0.0  # what was compared there, times distance ** GROWTH
+    _wrong: float = FIRST_RATE * FIRST_WEIGHT  # found different, from one side
+    _base: float = FIRST_WEIGHT  # what was compared there, times distance ** GROWTH
     _wrong_between: float = 0.0  # the same, from two
     _base_between: float = 0.0
     _total: float = 0.0  # what was compared, and how often
@@ -36,7 +36,7 @@ class Drift:
     @property
     def rate(self) -> float:
         """Share that differs at a distance of one frame from one key frame."""
-        return (self._wrong + FIRST_RATE * FIRST_WEIGHT) / (self._base + FIRST_WEIGHT)
+        return self._wrong / self._base
 
     @property
     def gain(self) -> float:
@@ -45,7 +45,7 @@ class Drift:
 
     @property
     def size(self) -> float:
-        """How much there is to compare on a frame: 1 for a picture; boxes of both answers."""
+        """How much there is to compare on a frame: boxes of both answers, or the as many that a picture counts for."""
         return self._total / self._times if self._times else 1.0
 
     @property

@@ -87,6 +87,7 @@ class TargetAgreement:
     Attributes:
         target: mean agreement with per-frame results, 0..1.
         max_interval: frames between key frames at most.
+        max_cost: never more than a key frame every so many frames costs, taken over the video, whatever the agreement.
         two_sided: frames between key frames are reached from both; the engine says.
         drift: what propagation costs.
         overspent: difference beyond the target's so far, in frames.
@@ -95,6 +96,7 @@ class TargetAgreement:
     target: float = TARGET
     max_interval: int = MAX_INTERVAL
     two_sided: bool = True
+    max_cost: int = 1
     drift: Drift = field(default_factory=Drift)
     overspent: float = field(default=0.0, init=False)
     _before: int = field(default=0, init=False)  # the interval before; 0 on the first stretch
@@ -102,6 +104,7 @@ class TargetAgreement:
     _error: float = field(default=0.0, init=False)  # mean photometric error of the last frame
     _usual: float = field(default=0.0, init=False)  # the same at a distance of one frame
     _keys: int = field(default=0, init=False)
+    _spared: int = field(default=0, init=False)  # frames, beyond those that `max_cost` asks between key frames
     _local: float | None = field(default=None, init=False)  # rate of the last stretch alone
     _comparisons: int = field(default=0, init=False)  # since the last stretch
 
@@ -110,6 +113,9 @@ class TargetAgreement:
             raise ModelError(f"target agreement: expected above 0 and below 1, got {self.target:g}")
         if self.max_interval < 1:
             raise ModelError(f"longest key interval: expected at least 1, got {self.max_interval}")
+        if not 1 <= self.max_cost <= self.max_interval:
+            wanted = f"1 to the longest interval, {self.max_interval}"
+            raise ModelError(f"cost of a key frame every N frames: expected {wanted}, got {self.max_cost}")
 
     @property
     def allowed(self) -> float:
@@ -122,7 +128,11 @@ class TargetAgreement:
         longest = min(max(FIRST_INTERVAL, self.drift.reach), FASTEST_GROWTH * self._before + 1, self.max_interval)
         longest = longest if self._before else min(FIRST_INTERVAL, self.max_interval)
         planned = (n for n in range(longest, 1, -1) if self._expected(n) <= self._affordable(n))
-        return next(planned, 1)
+        return max(next(planned, 1), self._shortest)
+
+    @property
+    def _shortest(self) -> int:
+        return max(1, self.max_cost - self._spared)
 
     def _expected(self, interval: int) -> float:
         waiting = min(interval - 1, MAX_WAITING) if self.two_sided else 0
@@ -143,14 +153,14 @@ class TargetAgreement:
         """All that was learned; None where the next comparison needs the key frame before this one."""
         if self.two_sided and self._keys % PROBE == 0:
             return None
-        return (*self.drift.memory, self.overspent, self._before, self._usual, self._keys)
+        return (*self.drift.memory, self.overspent, self._before, self._usual, self._keys, self._spared)
 
     def recall(self, memory: tuple[float, ...]) -> None:
         """Go on from there."""
         if memory:
-            *drift, self.overspent, before, self._usual, keys = memory
+            *drift, self.overspent, before, self._usual, keys, spared = memory
             self.drift.recall(tuple(drift))
-            self._before, self._keys = int(before), int(keys)
+            self._before, self._keys, self._spared = int(before), int(keys), int(spared)
 
     def begin(self, *, two_sided: bool) -> None:
         """Count on one side, or on two."""
@@ -168,7 +178,8 @@ class TargetAgreement:
         if frames_since_key >= self._due:
             return KeyReason.MAX_INTERVAL if frames_since_key >= self.max_interval else KeyReason.DRIFT
         usual = self._usual * frames_since_key**GROWTH
-        if self._before and self._error > SUDDEN * usual + SUDDEN_ERROR:
+        is_sudden = self._error > SUDDEN * usual + SUDDEN_ERROR
+        if is_sudden and self._before and frames_since_key >= self._shortest:
             return KeyReason.SUDDEN_CHANGE
         return None
 
@@ -191,13 +202,13 @@ class TargetAgreement:
 
     def needs_repair(self, interval: int, *, two_sided: int) -> bool:
         """Whether a stretch, as compared at its end, missed the target by far."""
-        if self._local is None or interval < FIRST_INTERVAL:
+        if self._local is None or interval < max(FIRST_INTERVAL, self._shortest + self.max_cost):
             return False
         return self.drift.mean(interval, two_sided=two_sided, rate=self._local) > BAD * self.allowed
 
     def needs_last(self, frames: int) -> bool:
         """Whether the rest, reached from one side, would miss the target."""
-        return self.two_sided and self.drift.mean(frames, two_sided=0) > self.allowed
+        return self.two_sided and frames >= self._shortest and self.drift.mean(frames, two_sided=0) > self.allowed
 
     def stretch(self, interval: int, *, two_sided: int) -> Stretch:
         """What the last one cost: the drift measured at its end, or that of those before where none was."""
@@ -207,6 +218,7 @@ class TargetAgreement:
         self.overspent = kept * (self.overspent + interval * (found - self.allowed))
         self._before, self._comparisons = interval, 0
         self._keys += 1
+        self._spared += interval - self.max_cost
         return stretch
 
 

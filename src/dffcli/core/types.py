@@ -352,7 +352,7 @@ class Stretch:
     Attributes:
         frames: how many.
         disagreement: mean share, over these frames, in which they are thought to differ from per-frame results.
-        weight: of the stretch among others: its frames; for boxes, times how many boxes a frame holds.
+        weight: of the stretch among others: its frames, times how much there is to compare on one.
         comparisons: how many of a fresh answer with a carried one this rests on beyond those of the stretches before.
     """
 

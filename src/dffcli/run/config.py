@@ -101,6 +101,7 @@ class RunConfig:
         schedule: how key frames are chosen; adaptive if None, unless there is a key interval.
         target_agreement: share of per-frame results that the adaptive schedule keeps, 0..1.
         max_interval: frames between key frames of the adaptive schedule at most.
+        max_cost: the adaptive schedule never costs more than a key frame every so many frames would.
         causal: never look ahead, even in a file.
         flow: as `dffcli.flow.FLOWS` lists it; the model's own, or "dis", if None.
         output: how to draw and encode.
@@ -206,6 +207,14 @@ class RunConfig:
     max_interval: int | None = option(
         None,
         help=f"Longest interval of the adaptive schedule. (default: {MAX_INTERVAL})",
+        metavar="N",
+        panel=KEYS,
+        low=1,
+    )
+    max_cost: int | None = option(
+        None,
+        help="Never cost more than a key frame every N frames would, whatever the agreement; the summary says what "
+        "that took.",
         metavar="N",
         panel=KEYS,
         low=1,

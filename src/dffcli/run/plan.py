@@ -59,12 +59,14 @@ class PlannedSchedule:
         key_interval: frames between key frames of the fixed one; None is the adaptive one.
         target: share of per-frame results that the adaptive one keeps.
         max_interval: frames between its key frames at most.
+        max_cost: it never costs more than a key frame every so many frames.
         own: a schedule that was given as it is, instead of all these.
     """
 
     key_interval: int | None = None
     target: float = TARGET
     max_interval: int = MAX_INTERVAL
+    max_cost: int = 1
     own: Schedule | None = None
 
     @property
@@ -74,7 +76,8 @@ class PlannedSchedule:
             return repr(self.own)
         if self.key_interval is not None:
             return f"fixed, every {self.key_interval}"
-        return f"agreement {self.target:g}, at most {self.max_interval}"
+        least = f"{self.max_cost} to " if self.max_cost > 1 else "at most "
+        return f"agreement {self.target:g}, {least}{self.max_interval}"
 
     def make(self) -> Schedule:
         """A fresh one, as schedules remember; one that was given, as it is."""
@@ -82,7 +85,7 @@ class PlannedSchedule:
             return self.own
         if self.key_interval is not None:
             return FixedInterval(self.key_interval)
-        return TargetAgreement(self.target, self.max_interval)
+        return TargetAgreement(self.target, self.max_interval, max_cost=self.max_cost)
 
 
 @dataclass(frozen=True, slots=True)
@@ -275,7 +278,9 @@ def planned_formats(config: RunConfig) -> tuple[list[str], list[str]]:
 def _schedule_of(config: RunConfig) -> PlannedSchedule:
     if config.key_interval is not None:
         return PlannedSchedule(config.key_interval)
-    return PlannedSchedule(None, config.target_agreement or TARGET, config.max_interval or MAX_INTERVAL)
+    return PlannedSchedule(
+        None, config.target_agreement or TARGET, config.max_interval or MAX_INTERVAL, config.max_cost or 1
+    )
 
 
 def _check_task(config: RunConfig) -> None:
@@ -302,6 +307,10 @@ def _decided(config: RunConfig) -> RunConfig:
     fixed = config.schedule == "fixed" or interval is not None
     if fixed and target is not None:
         raise SettingError("--target-agreement is for the adaptive schedule; with fixed use --key-interval")
+    if fixed and config.max_cost is not None:
+        raise SettingError("--max-cost is for the adaptive schedule; with fixed use --key-interval")
+    if config.max_cost is not None and config.max_cost > (longest or MAX_INTERVAL):
+        raise SettingError(f"--max-cost: expected at most --max-interval, {longest or MAX_INTERVAL}")
     if fixed and longest is not None:
         raise SettingError("--max-interval is for the adaptive schedule; with fixed use --key-interval")
     if config.start is not None and config.end is not None and config.start >= config.end:

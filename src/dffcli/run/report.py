@@ -150,9 +150,10 @@ class RunReport:
 
     @property
     def network_ms(self) -> float:
-        """Milliseconds of the networks, flow and warp a frame, over the whole run."""
+        """Milliseconds of the networks, flow, warp and comparisons a frame, over the whole run."""
         propagated = self.frames - self.key_frames
-        return (self.key_frames * self.key_ms + propagated * (self.propagated_ms or 0.0)) / self.frames
+        compared = self.stage_ms.get("compare", 0.0)
+        return (self.key_frames * self.key_ms + propagated * (self.propagated_ms or 0.0)) / self.frames + compared
 
     @property
     def network_speed_up(self) -> float:
