@@ -213,3 +213,15 @@ def test_a_time_that_is_later_as_it_stands_is_kept_as_a_frames_would_be() -> Non
 
     assert [shift / TICK for shift in picture.shifts] == [1080]
     assert track(picture, [1010, 20, 60, 1210, 1250]) == [1010, 1100, 1140, 1210, 1250]
+
+
+def test_a_clock_that_comes_back_from_far_ahead_is_believed_again() -> None:
+    picture = clock()
+    picture.place(1000)
+    picture.resume(after=Fraction(1))
+    picture.place(100_000)
+    picture.resume(after=Fraction(1))
+
+    assert picture.place(3500) / TICK == 3500
+    assert picture.place(3540) / TICK == 3540
+    assert [shift / TICK for shift in picture.shifts] == [-98_000, 0]

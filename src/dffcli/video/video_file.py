@@ -307,9 +307,7 @@ class VideoFile:
             return picture.pts * Fraction(self._stream.time_base or 1) / self.info.time_base
         if self._counted is None:
             return picture.pts
-        if picture.dts is None or picture is self._counted.picture:
-            return self._counted.next()
-        return self._counted.at(picture.dts)
+        return self._counted.place(picture.dts)
 
     def _crop_of(self, size: tuple[int, int]) -> Crop | None:
         """What a Matroska file wants cut off the stored picture."""
@@ -458,25 +456,23 @@ class VideoFile:
 
 @dataclass
 class _Counted:
-    """Timestamps by the place of a frame in the file, from the first one on."""
+    """Timestamps by the place of a frame in the file, from the first one on; only places left empty are skipped."""
 
-    picture: VideoFrame
-    offset: int
     latest: int
+    dts: int | None = None
+    frames: int = 0
 
-    def at(self, dts: int) -> int:
-        self.latest = dts + self.offset
-        return self.latest
-
-    def next(self) -> int:
-        self.latest += 1
+    def place(self, dts: int | None) -> int:
+        """The timestamp of the next frame, which came out with the packet at `dts`."""
+        is_settled = self.frames > 1 and dts is not None and self.dts is not None  # the first comes before its time
+        if self.frames:
+            self.latest += max(1, dts - self.dts) if is_settled and dts is not None and self.dts is not None else 1
+        self.dts, self.frames = dts, self.frames + 1
         return self.latest
 
 
 def _counts_from(first: VideoFrame) -> _Counted | None:
-    if first.pts is None or first.dts is None:
-        return None
-    return _Counted(first, first.pts - first.dts, first.pts - 1)
+    return None if first.pts is None else _Counted(first.pts)
 
 
 def _vectors(picture: VideoFrame) -> NDArray[Any] | None:
