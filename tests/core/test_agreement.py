@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from dffcli.core.agreement import PICTURE, disagreement
+from dffcli.core.agreement import disagreement
 from dffcli.core.types import Detections, Disagreement, SegmentationMap
 from dffcli.errors import ModelError
 
@@ -23,7 +23,7 @@ def test_the_same_answer_does_not_disagree() -> None:
 def test_segmentation_counts_pixels() -> None:
     one, other = np.zeros((4, 5), np.uint8), np.zeros((4, 5), np.uint8)
     other[0] = 3
-    assert disagreement(SegmentationMap(one), SegmentationMap(other)) == Disagreement(0.25 * PICTURE, PICTURE)
+    assert disagreement(SegmentationMap(one), SegmentationMap(other)) == Disagreement(100, 400)
 
 
 def test_boxes_match_within_their_category_and_one_to_one() -> None:
@@ -36,6 +36,12 @@ def test_boxes_match_within_their_category_and_one_to_one() -> None:
 def test_the_best_overlap_is_matched_first() -> None:
     one, other = found((0, 0, 10, 10), (0, 0, 10, 8)), found((0, 0, 10, 6.5), (0, 0, 10, 9.5))
     assert disagreement(one, other) == Disagreement(0, 4)
+
+
+def test_what_is_matched_is_matched_no_more() -> None:
+    one = found((0, 0, 10, 10), (0, 0, 10, 9), (0, 0, 10, 8))
+    assert disagreement(one, found((0, 0, 10, 10))) == Disagreement(2, 4)
+    assert disagreement(found((0, 0, 10, 10)), one) == Disagreement(2, 4)
 
 
 def test_boxes_match_from_half_an_overlap_on() -> None:

@@ -2,7 +2,7 @@
 
 import pytest
 
-from dffcli.core.drift import FIRST_GAIN, FIRST_RATE, FIRST_WEIGHT, MEMORY, Drift, between
+from dffcli.core.drift import FIRST_GAIN, FIRST_RATE, FIRST_WEIGHT, GAIN_MEMORY, MEMORY, Drift, between
 from dffcli.core.types import Disagreement
 
 
@@ -60,12 +60,22 @@ def test_the_gain_is_what_a_second_side_leaves() -> None:
     drift = Drift()
     for _ in range(60):
         drift.learn((4,), Disagreement(32, 400))
-    drift.learn((4, 4), Disagreement(16, 400))
-    assert drift.gain == pytest.approx(0.5)
+    for _ in range(60):
+        drift.learn((4, 4), Disagreement(16, 400))
+    assert drift.gain == pytest.approx(0.5, rel=1e-3)
+    kept = GAIN_MEMORY / (GAIN_MEMORY + 32)
+    before = 32 / (1 - kept)  # all that is remembered of what was to be expected
     drift.learn((4, 4), Disagreement(24, 400))
-    assert drift.gain == pytest.approx((0.9 * 16 + 24) / (0.9 * 32 + 32))
-    drift.learn((4, 4), Disagreement(400, 400))
+    assert drift.gain == pytest.approx((kept * before / 2 + 24) / (kept * before + 32), rel=1e-3)
+    for _ in range(20):
+        drift.learn((4, 4), Disagreement(400, 400))
     assert drift.gain == 1.0
+
+
+def test_one_box_that_was_not_wrong_says_little_of_the_gain() -> None:
+    drift = Drift()
+    drift.learn((4, 4), Disagreement(0, 2))
+    assert 0.9 * FIRST_GAIN < drift.gain < FIRST_GAIN
 
 
 def test_between_two_key_frames_the_nearer_counts_for_more() -> None:
@@ -77,7 +87,8 @@ def test_the_mean_of_a_stretch_is_that_of_its_frames() -> None:
     drift = Drift()
     for _ in range(60):
         drift.learn((1,), Disagreement(40, 400))
-    drift.learn((1, 1), Disagreement(20, 400))
+    for _ in range(90):
+        drift.learn((1, 1), Disagreement(20, 400))
     assert drift.mean(1, two_sided=0) == 0
     assert drift.mean(3, two_sided=0) == pytest.approx(0.1 * (1 + 2**0.5) / 3)
     assert drift.mean(3, two_sided=2) == pytest.approx(0.05 * 2 * between(1, 2) / 3)

@@ -13,7 +13,8 @@ FIRST_WEIGHT = 100.0  # of that guess: boxes at a distance of one frame
 MEMORY = 900.0  # the same; after so much, what was found before counts for half
 FIRST_GAIN = 0.7  # what a second side leaves of the difference, before anything was compared
 EMPTY = 2.0  # boxes, for as many of which it counts that both answers found nothing
-KEEP_GAIN = 0.9  # weight of all comparisons with a second side before against the latest
+GAIN_WEIGHT = 5.0  # of that guess: boxes that were to be expected wrong from one side
+GAIN_MEMORY = 150.0  # the same; after so many, what was found before counts for half
 
 
 @dataclass(slots=True)
@@ -27,8 +28,8 @@ class Drift:
 
     _wrong: float = FIRST_RATE * FIRST_WEIGHT  # found different, from one side
     _base: float = FIRST_WEIGHT  # what was compared there, times distance ** GROWTH
-    _wrong_between: float = 0.0  # the same, from two
-    _base_between: float = 0.0
+    _wrong_between: float = FIRST_GAIN * GAIN_WEIGHT  # found different from two, and to be expected from one
+    _base_between: float = GAIN_WEIGHT
     _total: float = 0.0  # what was compared, and how often
     _times: float = 0.0
     _evidence: float = 0.0  # what was compared in all
@@ -41,7 +42,7 @@ class Drift:
     @property
     def gain(self) -> float:
         """What a second key frame at the same distance leaves of the difference, 0..1."""
-        return min(1.0, self._wrong_between / self._base_between) if self._base_between else FIRST_GAIN
+        return min(1.0, self._wrong_between / self._base_between)
 
     @property
     def size(self) -> float:
@@ -73,9 +74,10 @@ class Drift:
             self._wrong, self._base = kept * self._wrong + found.wrong, kept * self._base + base
             self._total, self._times = kept * self._total + found.total, kept * self._times + 1
         else:
-            self._wrong_between = KEEP_GAIN * self._wrong_between + found.wrong
             base = found.total * self.rate * between(distances[0], distances[1])
-            self._base_between = KEEP_GAIN * self._base_between + base
+            kept = GAIN_MEMORY / (GAIN_MEMORY + base)
+            self._wrong_between = kept * self._wrong_between + found.wrong
+            self._base_between = kept * self._base_between + base
 
     def mean(self, interval: int, *, two_sided: int, rate: float | None = None) -> float:
         """Mean share that differs on the frames of a stretch, the key frame at its end included.
