@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import contextvars
 import os
 import stat
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -275,3 +277,19 @@ def test_one_result_that_goes_beside_does_not_cost_the_others(tmp_path: Path) ->
                 part.write_text("ours")
 
     assert names(tmp_path) == ["a-2.json", "a.json", "b.json"]
+
+
+def test_what_was_held_by_a_generator_left_half_way_is_free_again(tmp_path: Path) -> None:
+    path = tmp_path / "o.json"
+
+    def working() -> Iterator[None]:
+        with claimed(files=[path]):
+            yield
+
+    left = working()
+    next(left)
+    contextvars.Context().run(left.close)  # as the garbage collector ends it: in no matter whose context
+    assert list(tmp_path.iterdir()) == []
+    with atomic_path(path) as part:
+        part.write_text("whole")
+    assert path.read_text() == "whole"

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from contextvars import ContextVar
 from pathlib import Path
 
@@ -43,7 +43,7 @@ def claimed(
         OutputError: somebody else has one, one is taken, a place cannot be written; or, at the end, a result had to go
             beside its name.
     """
-    held, mine, wanted = dict(_held.get({})), list[Claim](), list[Claim]()
+    held, mine, wanted = _still_held(), list[Claim](), list[Claim]()
     replaceable = set(ours)
     try:
         for path, is_folder in [*((path, False) for path in files), *((path, True) for path in folders)]:
@@ -57,7 +57,8 @@ def claimed(
         try:
             yield tuple(wanted)
         finally:
-            _held.reset(token)
+            with suppress(ValueError):  # a generator left half way is ended anywhere: what it held, nobody holds then
+                _held.reset(token)
         for claim in mine:
             if claim.is_finished:
                 claim.publish()
@@ -73,6 +74,10 @@ def claimed(
     moved = [claim.was_moved for claim in mine if claim.was_moved]
     if moved:
         raise OutputError("; ".join(moved))
+
+
+def _still_held() -> dict[Path, Claim]:
+    return {place: claim for place, claim in _held.get({}).items() if claim.is_held}
 
 
 @contextmanager
@@ -119,8 +124,8 @@ def atomic_folder(path: Path | str, *, overwrite: bool = False) -> Iterator[Path
 
 @contextmanager
 def _publishing(path: Path | str, *, is_folder: bool, overwrite: bool) -> Iterator[Path]:
-    claim = _held.get({}).get(final_place(path))
-    if claim is not None and claim.place is None:
+    claim = _still_held().get(final_place(path))
+    if claim is not None:
         yield claim.part  # who holds it publishes or discards it
         claim.finish()
         return

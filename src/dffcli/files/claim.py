@@ -83,6 +83,11 @@ class Claim:
             self.discard()
             raise
 
+    @property
+    def is_held(self) -> bool:
+        """Whether it is still to be published or given back."""
+        return self._handle is not None and self.place is None
+
     def finish(self) -> None:
         """Have the part, which is complete, reach the disk.
 
