@@ -90,6 +90,16 @@ def test_what_was_kept_comes_back_exactly(tmp_path: Path, kind: str) -> None:
         assert_same(one, other)
 
 
+def test_a_part_of_a_source_goes_on_though_its_frames_do_not_begin_at_0(tmp_path: Path) -> None:
+    made = [replace(record, index=record.index + 7) for record in records(14)]
+    write(tmp_path / "j", made)
+    journal = Journal(tmp_path / "j", IDENTITY, resume=True, name="out")
+
+    assert journal.resumed_index == 19
+    assert [record.index for record in journal.replay()] == list(range(7, 19))
+    assert journal.notes == ("12 frames were taken from the interrupted run",)
+
+
 def test_a_journal_cut_anywhere_resumes_at_a_whole_key_frame(tmp_path: Path) -> None:
     made = records(18)
     write(tmp_path / "j", made)

@@ -124,6 +124,7 @@ class Journal:
         self._written: dict[Path, Stamp] = {}
         self._end = len(self._line)
         self._is_continued = self._is_over = self.waits_for_names = False
+        self._first: int | None = None  # index of the first frame: that of a part is its own in the source
         self.resumed_index = 0
         self.resumed_reason: KeyReason | None = None
         self.resumed_memory: tuple[float, ...] = ()
@@ -162,7 +163,7 @@ class Journal:
         """What a user should know."""
         if not self.resumed_index:
             return ()
-        return (f"{self.resumed_index} frames were taken from the interrupted run",)
+        return (f"{self.resumed_index - (self._first or 0)} frames were taken from the interrupted run",)
 
     def replay(self) -> Iterator[Record]:
         """The frames before `resumed_index`."""
@@ -185,7 +186,8 @@ class Journal:
         if self._is_broken:
             return
         self._pending.append(_encode(record))
-        if _goes_on_from(record) and record.index > 0:
+        self._first = record.index if self._first is None else self._first
+        if _goes_on_from(record) and record.index > self._first:
             try:
                 self._write_interval()
                 self.kept_frames = record.index
@@ -255,14 +257,16 @@ class Journal:
                 return
             self._written = {place: stamp for place, stamp in _written(file) if _is_still(place, stamp)}
             file.seek(len(line))
-            place, expected = file.tell(), 0
+            place = file.tell()
+            expected: int | None = None
             while (found := _read(file)) is not None:
                 index, goes_on, payload = found
                 if index == WRITTEN:
                     continue
-                if index != expected:
+                if expected is not None and index != expected:
                     return
-                if goes_on:
+                self._first = index if expected is None else self._first
+                if goes_on and expected is not None:
                     self._end, self.resumed_index = place, index
                     record = _decode(index, goes_on, payload)
                     self.resumed_reason, self.resumed_stretch = record.key_reason, record.stretch
