@@ -173,6 +173,7 @@ def main() -> None:
     every: dict[tuple[Task, bool], dict[str, list[Got]]] = {}
     itself: dict[Task, list[float]] = {}
     tasks = [Task(options.task)]
+    chosen = "" if options.clips == CLIPS else f" --clips {' '.join(options.clips)}"
     for task in tasks:
         built = build_model(MODELS[task]).model
         itself[task] = []
@@ -193,7 +194,7 @@ def main() -> None:
                 f"target_{options.task}",
                 title="The agreement asked for, the agreement estimated and the agreement got",
                 text=page(every, itself),
-                command=f"python benchmarks/target.py --task {options.task}",
+                command=f"python benchmarks/target.py --task {options.task}{chosen}",
             )
             plot(Path(__file__).parent / "results" / f"target_{options.task}.svg", every)
 

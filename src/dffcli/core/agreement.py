@@ -6,7 +6,7 @@ import numpy as np
 
 from dffcli.core.types import Detections, Disagreement, Prediction, SegmentationMap
 from dffcli.errors import ModelError
-from dffcli.geometry import box_iou
+from dffcli.geometry import best_pairs, box_iou
 
 MATCH_OVERLAP = 0.5  # intersection over union
 CONFIDENT = 0.5  # score of a box that counts, where a run has no threshold of its own
@@ -44,10 +44,5 @@ def _unanswered(mine: Detections, theirs: Detections, confident: float) -> int:
     mine, theirs = mine.select(mine.scores >= confident), theirs.select(theirs.scores >= WEAK * confident)
     overlap = box_iou(mine.boxes, theirs.boxes)
     overlap[mine.category_ids[:, None] != theirs.category_ids] = 0
-    matched = 0
-    while overlap.size and overlap.max() >= MATCH_OVERLAP:
-        row, column = np.unravel_index(int(overlap.argmax()), overlap.shape)
-        overlap[row] = 0
-        overlap[:, column] = 0
-        matched += 1
-    return len(mine) - matched
+    matched, _ = best_pairs(overlap, least=MATCH_OVERLAP)
+    return len(mine) - len(matched)
