@@ -42,7 +42,9 @@ def row(name: str, full: VariantResult, others: list[VariantResult]) -> list[str
     return [
         name,
         f"{full.key_ms:.0f}",
-        *(f"{parts[stage]:.1f}" for stage in ("flow", "warp", "head")),
+        f"{parts['flow']:.1f}",
+        f"{parts.get('warp', parts.get('carry', 0.0)):.1f}",
+        f"{parts['head']:.1f}" if "head" in parts else "",
         f"{full.key_ms / sum(parts.values()):.0f}",
         *(times(other.network.speed_up) for other in others),
     ]
@@ -59,7 +61,7 @@ def main() -> None:
         "network",
         "a frame in full, ms",
         "flow x 2, ms",
-        "warp and blend, ms",
+        "warp and blend, or objects carried, ms",
         "head, ms",
         "full / propagated",
         *(f"faster at {interval}" for interval in INTERVALS),
