@@ -293,6 +293,7 @@ def test_most_key_frames_can_be_gone_on_from() -> None:
 def test_the_cost_can_be_bounded_whatever_the_agreement(rate: float, errors: dict[int, float]) -> None:
     results = run(TargetAgreement(max_cost=10), rate, errors=errors)
     assert len(keys(results)) <= 400 / 10 + 1
+    assert intervals(results)[0] == 10
     if errors:
         assert results[100].key_reason is KeyReason.SCENE_CUT
     cheap = [run(TargetAgreement(max_cost=cost), 0.001) for cost in (1, 3)]
@@ -309,3 +310,12 @@ def test_what_was_spared_can_be_spent() -> None:
 def test_a_cost_that_cannot_be_is_refused(cost: int) -> None:
     with pytest.raises(DFFError, match=f"1 to the longest interval, 20, got {cost}"):
         TargetAgreement(max_interval=20, max_cost=cost)
+
+
+def test_every_stretch_of_two_frames_or_more_is_compared_at_its_end() -> None:
+    results = run(TargetAgreement(), 0.15)
+    stretches = [result.stretch for result in results if result.stretch is not None]
+    assert {1, 2} <= {stretch.frames for stretch in stretches}
+    assert all(stretch.comparisons for stretch in stretches if stretch.frames > 1)
+    single = [stretch.comparisons for stretch in stretches if stretch.frames == 1]
+    assert 0 < sum(count > 0 for count in single) < len(single)

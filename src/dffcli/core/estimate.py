@@ -10,7 +10,7 @@ from typing import Any
 from dffcli.core.types import Stretch
 
 NINETY_PERCENT = 1.645  # standard errors to each side
-SHAPE = 0.2  # of the difference: how far the law it is drawn out by was off on clips (benchmarks/target.py)
+SHAPE = 0.35  # of the difference: how far the law it is drawn out by was off on clips (benchmarks/target.py)
 
 
 @dataclass(frozen=True, slots=True)
