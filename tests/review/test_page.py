@@ -180,6 +180,8 @@ def test_tracks_are_merged_undone_saved_reloaded_and_converted(opened: Page, run
     before = opened.value("dff.result.tracks.map((t) => [t.track, t.first, t.last])")
     assert before == [[1, 0, 29], [5, 0, 11], [8, 12, 29]]
 
+    opened.open(f"http://{HOST}:{running.port}/{TOKEN}/")  # loaded again, by the same server: nothing is lost
+    assert opened.value("dff.result.tracks.map((t) => [t.track, t.first, t.last])") == before
     running.stop()
     again = Running(ReviewServer(open_result(folder / "boxes.json"), token=TOKEN).app)
     opened.open(f"http://{HOST}:{again.port}/{TOKEN}/")

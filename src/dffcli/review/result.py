@@ -13,7 +13,7 @@ from dffcli.formats.convert import one_sequence
 from dffcli.formats.corrections import Corrections, digest_of, read_corrections
 from dffcli.formats.reading import Reading
 from dffcli.review.columns import Columns, gather, pack
-from dffcli.review.findings import findings
+from dffcli.review.findings import Finding, findings
 
 SUFFIX = ".corrections.json"
 PLAYABLE = {".mp4": "video/mp4", ".m4v": "video/mp4", ".mov": "video/mp4", ".webm": "video/webm", ".mkv": "video/webm"}
@@ -31,6 +31,7 @@ class Reviewed:
         clock_zero_seconds: what a browser's clock shows as 0: where the video file's own clock begins.
         corrections_path: where corrections are kept.
         corrections: those made so far.
+        findings: what is worth a look.
     """
 
     path: Path
@@ -39,6 +40,7 @@ class Reviewed:
     clock_zero_seconds: Fraction
     corrections_path: Path
     corrections: Corrections
+    findings: tuple[Finding, ...] = ()
 
     def header(self, *, media: dict[str, Any] | None) -> dict[str, Any]:
         """What the page is told beside the arrays.
@@ -57,7 +59,7 @@ class Reviewed:
             "categories": [{"id": c.id, "name": c.name, "color": list(c.color)} for c in sequence.categories],
             "reasons": [sentence_of(reason) for reason in self.columns.reasons],
             "run": None if run is None else {"model": run.model, "weights": run.weights, "settings": run.settings},
-            "findings": [asdict(finding) for finding in findings(self.columns)],
+            "findings": [asdict(finding) for finding in self.findings],
             "media": media,
             "corrections": self.corrections.to_json(),
         }
@@ -100,7 +102,7 @@ def open_result(path: Path, *, video: Path | None = None, corrections: Path | No
         made = read_corrections(place, of=path)
     found = video or _beside(path, sequence.info.name)
     zero = Fraction(0) if found is None or found.is_dir() else clock_zero(found)
-    return Reviewed(path, columns, found, zero, place, made)
+    return Reviewed(path, columns, found, zero, place, made, tuple(findings(columns)))
 
 
 def clock_zero(video: Path) -> Fraction:

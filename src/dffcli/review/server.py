@@ -8,6 +8,7 @@ import secrets
 import socket
 from collections.abc import Awaitable, Callable, Iterator
 from contextlib import contextmanager
+from dataclasses import replace
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any
@@ -117,6 +118,7 @@ class ReviewServer:
             await run_in_threadpool(save_corrections, reviewed.corrections_path, kept)
         except DFFError as error:
             return JSONResponse({"error": str(error)}, 500)
+        self._reviewed = replace(reviewed, corrections=kept)  # what a page that is loaded again begins with
         return JSONResponse({"saved": len(kept.operations), "file": reviewed.corrections_path.name})
 
 
