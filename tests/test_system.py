@@ -135,7 +135,7 @@ def test_an_output_folder_that_is_deleted_is_one_line(
     at_frame(6, lambda: shutil.rmtree("new"), monkeypatch)
     assert main(["segment", "clip.mp4", "--weights", "random", "-o", name, "-q"]) == 1
     said = capsys.readouterr().err
-    assert said.startswith(f"error: {name}: cannot be written: ")
+    assert said.startswith((f"error: {name}: cannot be written: ", "error: .masks.dff-part: "))  # by which call met it
     assert said.count("\n") == 1
     assert list(folder.glob("new/[!.]*")) == list(folder.glob("new/.*dff-part*")) == []
 
